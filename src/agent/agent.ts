@@ -1,0 +1,72 @@
+/** Contract of the agent loop: what one activation of a task needs, and how it can end. */
+import type { EphemeralEvent, Event, LogEvent, StopReason, TaskError } from '../schemas/event.ts'
+import type { Log } from '../log.ts'
+import type { Model } from './model.ts'
+import type { ToolContext } from './tools/tool.ts'
+
+export interface AgentTask {
+  task_id: string
+  session_id: string
+  task: string
+  agent_preset: string
+  tool_preset: string
+  /** Tried in order: the task's model, then the configured fallbacks. */
+  models: readonly [string, ...string[]]
+  max_iterations: number
+  /** Of one answer. */
+  max_tokens: number
+  attempt: number
+  worker: string
+  /** Why this is not the first activation; used in `task_resumed`. */
+  resume_reason: 'worker_lost' | 'drained' | 'woken'
+}
+
+/** Appends to the session log, in order. Events emitted while an append is under way go together in the next. */
+export interface Emitter {
+  emit: (...events: LogEvent[]) => void
+  /** Resolves when all emitted so far is durable. Throws `LeaseLost` when this activation was refused. */
+  commit: () => Promise<void>
+  /** Live only, may be dropped. */
+  ephemeral: (event: EphemeralEvent) => void
+}
+
+/** Slows a whole fleet down together when a provider says so. */
+export interface Throttle {
+  /** Milliseconds to wait before calling this model. */
+  waitMs: (model: string) => number
+  report: (model: string, retryAfterMs: number) => void
+}
+
+export interface AgentRun {
+  task: AgentTask
+  /** The session's log so far: earlier tasks (the transcript) and this task's own events (a resume folds them). */
+  history: readonly Event[]
+  model: Model
+  emitter: Emitter
+  throttle: Throttle
+  /** All of a tool's context but what belongs to one call. */
+  toolContext: Pick<ToolContext, 'workspace' | 'assertLease' | 'guard' | 'todos'>
+  /** Aborts on cancel, deadline, lost lease or a second-stage drain. */
+  signal: AbortSignal
+  /** Asked between steps: true → stop cleanly with `paused`, nothing half done. */
+  shouldPause: () => boolean
+  log: Log
+}
+
+export interface AgentTotals {
+  total_iterations: number
+  total_tokens: number
+}
+
+/** `paused`: all that was done is appended, another activation continues. `aborted`: the signal did it. */
+export type AgentOutcome = AgentTotals &
+  (
+    | {
+        kind: 'answered'
+        answer: string
+        stop_reason: Extract<StopReason, 'final_answer' | 'max_iterations'>
+      }
+    | { kind: 'failed'; error: TaskError; partial_answer?: string }
+    | { kind: 'paused' }
+    | { kind: 'aborted'; partial_answer?: string }
+  )

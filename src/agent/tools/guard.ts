@@ -1,0 +1,34 @@
+/** Port of the guard: the process that owns every child process of a worker's tools. */
+export interface GuardedCommand {
+  /** Unique; also the marker in the children's environment. */
+  key: string
+  argv: readonly [string, ...string[]]
+  cwd: string
+  env: Record<string, string>
+  /** Written to the command's standard input, which is then closed. */
+  input?: string
+  timeoutMs: number
+  /** At most this many characters of stdout and of stderr are kept (head and tail). */
+  keepChars: number
+  onOutput?: (chunk: string) => void
+  signal: AbortSignal
+}
+
+export interface GuardedResult {
+  exitCode: number | null
+  /** `timeout`, `aborted`, `lease` (the guard heard no heartbeat) or absent when it ended by itself. */
+  killedBy?: 'timeout' | 'aborted' | 'lease'
+  signal?: string
+  stdout: string
+  stderr: string
+  truncated: boolean
+}
+
+export interface Guard {
+  /** Resolves when the command and everything it started are dead. Never rejects for a failed command. */
+  run(command: GuardedCommand): Promise<GuardedResult>
+  /** A heartbeat sent at `sentAt` (process.hrtime milliseconds) was confirmed: the lease runs from there. */
+  beat(sentAt: number): void
+  /** Kills all that still runs and ends the guard. */
+  [Symbol.asyncDispose](): Promise<void>
+}

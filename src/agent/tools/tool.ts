@@ -1,0 +1,50 @@
+/** What a tool is. Registration, presets and execution live beside this file, one concept a file. */
+import type { z } from 'zod'
+import type { Effect } from '../../schemas/event.ts'
+import type { Todo } from '../../schemas/session.ts'
+import type { Guard } from './guard.ts'
+
+/** What a tool may use. Everything it does ends when `signal` aborts. */
+export interface ToolContext {
+  /** Absolute, real path of the session's workspace. */
+  workspace: string
+  /** Unique across tasks and attempts: `<task_id>/<attempt>/<call_id>`. */
+  callKey: string
+  signal: AbortSignal
+  /**
+   * Throws `LeaseLost` once this activation may no longer own the task (its own monotonic clock).
+   * Call it at the last moment before an effect inside this process.
+   */
+  assertLease: () => void
+  /** Live output for watchers; dropped when nobody can take it. */
+  stream: (chunk: string) => void
+  guard: Guard
+  todos: TodoStore
+}
+
+/** The session's todo list. `write` is fenced: it throws `LeaseLost` for an activation that lost its task. */
+export interface TodoStore {
+  read(): Promise<Todo[]>
+  write(todos: Todo[]): Promise<void>
+}
+
+/** `content` is what the model reads; `error` says in a few words why the call failed. */
+export interface ToolOutput {
+  content: string
+  error?: string
+  truncated?: boolean
+}
+
+export interface Tool<Schema extends z.ZodObject = z.ZodObject> {
+  name: string
+  /** Shown to the model. */
+  description: string
+  parameters: Schema
+  effect: Effect
+  /** Milliseconds after which the call is aborted and answered with an error. */
+  timeoutMs: (args: z.infer<Schema>) => number
+  run: (args: z.infer<Schema>, context: ToolContext) => Promise<ToolOutput>
+}
+
+/** Keeps `args` typed by the tool's own schema. */
+export const defineTool = <Schema extends z.ZodObject>(tool: Tool<Schema>): Tool<Schema> => tool

@@ -1,0 +1,34 @@
+import { z } from 'zod'
+
+export const ComponentState = z.object({
+  name: z.string(),
+  status: z.enum(['ready', 'not_ready', 'disabled']),
+  /** Plain words: the operations guide's script echoes it unquoted. */
+  message: z.string(),
+  details: z.record(z.string(), z.unknown()).optional(),
+})
+export type ComponentState = z.infer<typeof ComponentState>
+
+/** `healthy`: all ready or disabled · `degraded`: tasks can run · `unhealthy`: Redis away or no worker alive. */
+export interface Health {
+  status: 'healthy' | 'degraded' | 'unhealthy'
+  components: ComponentState[]
+  version: string
+  uptime_s: number
+}
+
+/** What a worker says of itself with every heartbeat. */
+export const WorkerInfo = z.object({
+  worker_id: z.string(),
+  host: z.string(),
+  pid: z.number().int(),
+  /** Of its own `/health` and `/metrics`. */
+  port: z.number().int(),
+  version: z.string(),
+  started_at: z.string(),
+  slots: z.number().int(),
+  running: z.array(z.string()),
+  draining: z.boolean(),
+  components: z.array(ComponentState),
+})
+export type WorkerInfo = z.infer<typeof WorkerInfo>

@@ -1,0 +1,98 @@
+/** A task as the API takes and shows it (../shared contracts: API, "Tasks"). Absent rather than null. */
+import { z } from 'zod'
+import { StopReason, TaskError } from './event.ts'
+
+export const TASK_STATUSES = ['pending', 'running', 'waiting', 'completed', 'failed', 'cancelled'] as const
+export const TaskStatus = z.enum(TASK_STATUSES)
+export type TaskStatus = z.infer<typeof TaskStatus>
+
+const ENDED: readonly TaskStatus[] = ['completed', 'failed', 'cancelled']
+export const isEnded = (status: TaskStatus): boolean => ENDED.includes(status)
+
+export const SessionId = z
+  .string()
+  .regex(/^[A-Za-z0-9_-]{1,128}$/, 'must be 1 to 128 characters of A-Z a-z 0-9 _ -')
+
+/** Body of `POST /api/tasks`. Presets are checked against the known ones by the service. */
+export const CreateTask = z.strictObject({
+  task: z
+    .string()
+    .max(200_000)
+    .refine((text) => text.trim() !== '', 'must not be blank'),
+  session_id: SessionId.optional(),
+  agent_preset: z.string().optional(),
+  tool_preset: z.string().optional(),
+  model: z.string().min(1).max(200).optional(),
+  max_iterations: z.number().int().min(1).max(1000).optional(),
+  /** Of one answer. */
+  max_tokens: z.number().int().min(1).max(1_000_000).optional(),
+  timeout_s: z
+    .number()
+    .positive()
+    .max(30 * 86_400)
+    .optional(),
+  /** 0 first … 9. */
+  priority: z.number().int().min(0).max(9).optional(),
+  run_at: z.iso.datetime({ offset: true }).optional(),
+  metadata: z
+    .record(z.string().min(1).max(64), z.string().max(512))
+    .refine((pairs) => Object.keys(pairs).length <= 16, 'at most 16 pairs')
+    .optional(),
+})
+export type CreateTask = z.infer<typeof CreateTask>
+
+export const TaskUsage = z.object({
+  input_tokens: z.number().int(),
+  output_tokens: z.number().int(),
+  cached_tokens: z.number().int(),
+  total_tokens: z.number().int(),
+  cost_usd: z.number().optional(),
+  model_calls: z.number().int(),
+  tool_calls: z.number().int(),
+})
+export type TaskUsage = z.infer<typeof TaskUsage>
+
+/** A task in a list: its text cut to 200 characters, no result. */
+export const TaskSummary = z.object({
+  task_id: z.string(),
+  session_id: z.string(),
+  parent_task_id: z.string().optional(),
+  task: z.string(),
+  status: TaskStatus,
+  /** A human sentence on where the task stands. */
+  message: z.string(),
+  agent_preset: z.string(),
+  tool_preset: z.string(),
+  model: z.string(),
+  priority: z.number().int(),
+  created_at: z.string(),
+  run_at: z.string().optional(),
+  started_at: z.string().optional(),
+  completed_at: z.string().optional(),
+  cancel_requested_at: z.string().optional(),
+  queue_ms: z.number().optional(),
+  duration_ms: z.number().optional(),
+  attempts: z.number().int(),
+  worker: z.string().optional(),
+  current_iteration: z.number().int(),
+  max_iterations: z.number().int(),
+  stop_reason: StopReason.optional(),
+  error: TaskError.optional(),
+  usage: TaskUsage,
+  metadata: z.record(z.string(), z.string()).optional(),
+})
+export type TaskSummary = z.infer<typeof TaskSummary>
+
+export const Task = TaskSummary.extend({
+  result: z.object({ answer: z.string() }).optional(),
+})
+export type Task = z.infer<typeof Task>
+
+export const TaskCreated = z.object({
+  task_id: z.string(),
+  session_id: z.string(),
+  status: z.literal('pending'),
+})
+export type TaskCreated = z.infer<typeof TaskCreated>
+
+export type TaskStats = Record<TaskStatus, number>

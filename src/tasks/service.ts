@@ -1,0 +1,79 @@
+/** What the API (and later the CLI and MCP) can ask of tasks, sessions and the fleet. Knows no HTTP. */
+import type { ComponentState, WorkerInfo } from '../schemas/health.ts'
+import type { Session, SessionSummary } from '../schemas/session.ts'
+import type { CreateTask, Task, TaskCreated, TaskStats, TaskStatus, TaskSummary } from '../schemas/task.ts'
+
+export interface Page<T> {
+  items: T[]
+  total: number
+  /** Opaque; absent on the last page. */
+  next?: string
+}
+
+export interface ListTasks {
+  limit: number
+  /** Throws `InvalidRequest('invalid_cursor')` when it is none of ours. */
+  cursor?: string
+  status?: TaskStatus[]
+  session_id?: string
+  q?: string
+}
+
+export type CreateOutcome =
+  | { outcome: 'created' | 'replayed'; answer: TaskCreated }
+  /** Same `Idempotency-Key`, other body. */
+  | { outcome: 'idempotency_conflict' }
+  /** The session is being deleted. */
+  | { outcome: 'session_deleted' }
+
+export type CancelOutcome =
+  /** `status` is the true one after waiting up to 2 s for the end. */
+  | { outcome: 'cancelled'; status: TaskStatus }
+  | { outcome: 'not_found' }
+  | { outcome: 'already_ended'; status: TaskStatus }
+
+export type CancelFilter = { session_id: string } | { status: TaskStatus[] } | { task_ids: string[] }
+
+/**
+ * Every method throws `RedisUnavailable` within 2 s when Redis is away, and `InvalidRequest` for values that
+ * only the service can judge (unknown preset: code `unknown_preset`, the message lists the known).
+ */
+export interface TaskService {
+  create(input: CreateTask, idempotencyKey?: string): Promise<CreateOutcome>
+  get(taskId: string): Promise<Task | null>
+  /** The task when it has ended, or as it is after `waitMs` or when the signal aborts. */
+  waitForEnd(taskId: string, waitMs: number, signal: AbortSignal): Promise<Task | null>
+  list(query: ListTasks): Promise<Page<TaskSummary>>
+  stats(): Promise<TaskStats>
+  cancel(taskId: string, by: { reason?: string; requestedBy: string }): Promise<CancelOutcome>
+  cancelMany(
+    filter: CancelFilter,
+    by: { reason?: string; requestedBy: string },
+  ): Promise<{ cancelled: string[]; skipped: { task_id: string; reason: string }[] }>
+}
+
+export interface SessionService {
+  list(query: { limit: number; cursor?: string; q?: string }): Promise<Page<SessionSummary>>
+  /** Messages oldest first. */
+  get(
+    sessionId: string,
+    query: { limit: number; cursor?: string },
+  ): Promise<{ session: Session; next?: string } | null>
+  /** `pending`: marked and cancelled, its last task has not let go yet. */
+  delete(sessionId: string): Promise<'purged' | 'pending' | 'not_found'>
+}
+
+/** The fleet's truth, from heartbeats, kept in memory so that it answers while Redis is away. */
+export interface Fleet {
+  workers(): Promise<WorkerInfo[]>
+  /** From memory, refreshed in the background; never waits for Redis. */
+  snapshot(): FleetSnapshot
+}
+
+export interface FleetSnapshot {
+  redis: { up: boolean; latency_ms?: number; evicts: boolean; message?: string }
+  workers: WorkerInfo[]
+  queue: { pending: number; running: number; waiting: number; oldest_pending_ms?: number }
+  /** The workers' components, merged: the worst state wins and the message names the worker when they differ. */
+  components: ComponentState[]
+}
