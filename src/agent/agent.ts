@@ -1,8 +1,8 @@
 /** Contract of the agent loop: what one activation of a task needs, and how it can end. */
-import type { EphemeralEvent, Event, LogEvent, StopReason, TaskError } from '../schemas/event.ts'
 import type { Log } from '../log.ts'
-import type { Model } from './model.ts'
-import type { ToolContext } from './tools/tool.ts'
+import type { Effect, EphemeralEvent, Event, LogEvent, StopReason, TaskError } from '../schemas/event.ts'
+import type { Model, ToolSpec } from './model.ts'
+import type { ToolContext, ToolOutput } from './tools/tool.ts'
 
 export interface AgentTask {
   task_id: string
@@ -46,11 +46,56 @@ export interface AgentRun {
   throttle: Throttle
   /** All of a tool's context but what belongs to one call. */
   toolContext: Pick<ToolContext, 'workspace' | 'assertLease' | 'guard' | 'todos'>
-  /** Aborts on cancel, deadline, lost lease or a second-stage drain. */
+  /**
+   * Aborts on cancel, deadline, lost lease or a second-stage drain. With the reason `DRAINED` calls that have
+   * not run stay open, for another activation to run; with any other each open call is closed as cancelled.
+   */
   signal: AbortSignal
   /** Asked between steps: true → stop cleanly with `paused`, nothing half done. */
   shouldPause: () => boolean
   log: Log
+}
+
+/** `signal.reason` of an activation whose worker leaves before its step is done: the task goes on elsewhere. */
+export const DRAINED = 'drained'
+
+/** The tools as the loop sees them. A preset holds in all four. */
+export interface Toolbox {
+  /** What the model is offered, in a stable order. */
+  specs: (preset: string) => readonly ToolSpec[]
+  names: (preset: string) => { allowed: string[]; denied: string[] }
+  /** `read` for a name no tool has: answering that it is unknown changes nothing. */
+  effectOf: (toolName: string) => Effect
+  /**
+   * Arguments are the model's text. Unknown or refused tools, broken arguments, failures, time-outs and an
+   * aborted signal are all results; only `LeaseLost` is thrown.
+   */
+  execute: (
+    call: { tool_name: string; arguments: string },
+    context: ToolContext,
+    preset: string,
+  ) => Promise<ToolOutput>
+}
+
+/** What lives as long as the process. */
+export interface AgentDeps {
+  toolbox: Toolbox
+  /** Once an activation. Never throws for a workspace it cannot read. */
+  systemPrompt: (task: AgentTask, workspace: string, tools: readonly string[]) => Promise<string>
+  retry?: Partial<RetryPolicy>
+  /** How long a tool may take to end after its signal aborted, before it is answered for. Milliseconds. */
+  abortGraceMs?: number
+}
+
+export interface RetryPolicy {
+  /** Calls of one model before the next one is tried, by what went wrong last. */
+  tries: { overloaded: number; network: number; timeout: number }
+  /** The same for an overloaded model while a fallback remains. */
+  triesBeforeFallback: number
+  /** First wait; each further one is three times as long, give or take a quarter, up to `maxMs`. */
+  baseMs: number
+  /** Also the longest `Retry-After` that is waited for. */
+  maxMs: number
 }
 
 export interface AgentTotals {

@@ -29,7 +29,7 @@ export const CreateTask = z.strictObject({
   timeout_s: z
     .number()
     .positive()
-    .max(30 * 86_400)
+    .max(20 * 86_400)
     .optional(),
   /** 0 first … 9. */
   priority: z.number().int().min(0).max(9).optional(),

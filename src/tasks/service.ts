@@ -5,7 +5,8 @@ import type { CreateTask, Task, TaskCreated, TaskStats, TaskStatus, TaskSummary 
 
 export interface Page<T> {
   items: T[]
-  total: number
+  /** Absent when a text was asked for: counting would mean reading everything. */
+  total?: number
   /** Opaque; absent on the last page. */
   next?: string
 }

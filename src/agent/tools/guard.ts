@@ -14,10 +14,15 @@ export interface GuardedCommand {
   signal: AbortSignal
 }
 
+export type KilledBy = 'timeout' | 'aborted' | 'lease' | 'guard'
+
 export interface GuardedResult {
   exitCode: number | null
-  /** `timeout`, `aborted`, `lease` (the guard heard no heartbeat) or absent when it ended by itself. */
-  killedBy?: 'timeout' | 'aborted' | 'lease'
+  /**
+   * `timeout`, `aborted`, `lease` (the guard heard no heartbeat: killed, or never started), `guard` (the guard
+   * itself died and took the command along), or absent when it ended by itself.
+   */
+  killedBy?: KilledBy
   signal?: string
   stdout: string
   stderr: string
@@ -27,7 +32,10 @@ export interface GuardedResult {
 export interface Guard {
   /** Resolves when the command and everything it started are dead. Never rejects for a failed command. */
   run(command: GuardedCommand): Promise<GuardedResult>
-  /** A heartbeat sent at `sentAt` (process.hrtime milliseconds) was confirmed: the lease runs from there. */
+  /**
+   * A heartbeat sent at `sentAt` (process.hrtime milliseconds) was confirmed: the lease runs from there.
+   * Until the first one every command is refused with `killedBy: 'lease'`.
+   */
   beat(sentAt: number): void
   /** Kills all that still runs and ends the guard. */
   [Symbol.asyncDispose](): Promise<void>

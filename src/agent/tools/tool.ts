@@ -42,8 +42,9 @@ export interface Tool<Schema extends z.ZodObject = z.ZodObject> {
   parameters: Schema
   effect: Effect
   /** Milliseconds after which the call is aborted and answered with an error. */
-  timeoutMs: (args: z.infer<Schema>) => number
-  run: (args: z.infer<Schema>, context: ToolContext) => Promise<ToolOutput>
+  timeoutMs(args: z.infer<Schema>): number
+  /** May throw: the registry turns everything but `LeaseLost` and an abort into a result. */
+  run(args: z.infer<Schema>, context: ToolContext): Promise<ToolOutput>
 }
 
 /** Keeps `args` typed by the tool's own schema. */

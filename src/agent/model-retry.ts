@@ -1,0 +1,125 @@
+/**
+ * One answer out of models that may be slow, overloaded or gone. What to do is decided by the failure's class:
+ * overloaded, network and time-out are tried again with growing waits, then with the next model; a context that
+ * does not fit is shortened once, then goes to the next model; a rejected request fails at once.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Log } from '../log.ts'
+import type { LogEvent } from '../schemas/event.ts'
+import type { RetryPolicy, Throttle } from './agent.ts'
+import type { Model, ModelAnswer, ModelFailure, ModelRequest } from './model.ts'
+import { shortenOutputs } from './shorten-outputs.ts'
+
+export const DEFAULT_RETRY: RetryPolicy = {
+  tries: { overloaded: 6, network: 6, timeout: 3 },
+  triesBeforeFallback: 2,
+  baseMs: 500,
+  maxMs: 60_000,
+}
+
+/** A throttle's wait at least this long is told to watchers. */
+const TELL_WAIT_MS = 1_000
+
+export interface RetryDeps {
+  model: Model
+  /** Tried in order. */
+  models: readonly [string, ...string[]]
+  throttle: Throttle
+  policy?: Partial<RetryPolicy>
+  emit: (event: LogEvent) => void
+  /** A new try begins: text that streamed before is void. */
+  onTry: () => void
+  shouldPause: () => boolean
+  log: Log
+}
+
+export type RetryOutcome =
+  | { kind: 'answer'; answer: ModelAnswer; durationMs: number }
+  | { kind: 'failed'; failure: ModelFailure }
+  /** The signal aborted, or a pause was asked for when it came to waiting. */
+  | { kind: 'stopped' }
+
+export const callModel = async (
+  request: Omit<ModelRequest, 'model'>,
+  deps: RetryDeps,
+): Promise<RetryOutcome> => {
+  const { signal } = request
+  const policy = { ...DEFAULT_RETRY, ...deps.policy }
+  let messages = request.messages
+  let shortened = false
+  let position = 0
+  let tries = 0
+
+  for (;;) {
+    const model = deps.models[position] ?? deps.models[0]
+    const fallback = deps.models[position + 1]
+    if (!(await throttled(model, request.signal, deps))) return { kind: 'stopped' }
+    deps.onTry()
+    tries += 1
+    const began = performance.now()
+    const result = await deps.model({ ...request, model, messages })
+    if (signal.aborted) return { kind: 'stopped' }
+    if (result.ok)
+      return { kind: 'answer', answer: result.answer, durationMs: Math.round(performance.now() - began) }
+
+    const { failure } = result
+    const shorter = failure.kind === 'context_overflow' && !shortened ? shortenOutputs(messages) : null
+    const waitMs = shorter ? 0 : waitBefore(failure, tries, fallback !== undefined, policy)
+    if (failure.kind === 'overloaded')
+      deps.throttle.report(model, waitMs ?? failure.retryAfterMs ?? policy.baseMs)
+    if (waitMs !== null) {
+      if (shorter) {
+        messages = shorter
+        shortened = true
+      }
+      tell(failure, waitMs, model, deps)
+      if (deps.shouldPause() || !(await waited(waitMs, signal))) return { kind: 'stopped' }
+    } else if (fallback !== undefined && failure.kind !== 'rejected' && failure.kind !== 'aborted') {
+      position += 1
+      tries = 0
+      tell({ ...failure, message: `${failure.message} (falling back to ${fallback})` }, 0, model, deps)
+    } else {
+      deps.log.warn({ model, code: failure.code, tries }, `model call failed: ${failure.message}`)
+      return { kind: 'failed', failure }
+    }
+  }
+}
+
+/** Milliseconds until the same model is asked again; null when it should not be. */
+const waitBefore = (
+  failure: ModelFailure,
+  tries: number,
+  hasFallback: boolean,
+  policy: RetryPolicy,
+): number | null => {
+  if (failure.kind !== 'overloaded' && failure.kind !== 'network' && failure.kind !== 'timeout') return null
+  const allowed =
+    failure.kind === 'overloaded' && hasFallback ? policy.triesBeforeFallback : policy.tries[failure.kind]
+  if (tries >= allowed) return null
+  const backoff = policy.baseMs * 3 ** (tries - 1) * (0.75 + Math.random() / 2)
+  return Math.round(Math.min(policy.maxMs, Math.max(backoff, failure.retryAfterMs ?? 0)))
+}
+
+const tell = (failure: ModelFailure, retry_in_ms: number, model: string, deps: RetryDeps) => {
+  const { code, message } = failure
+  deps.log.info({ model, code, retry_in_ms }, `model call will be tried again: ${message}`)
+  deps.emit({ event_type: 'error', phase: 'model', code, message, recoverable: true, retry_in_ms })
+}
+
+/** False when the wait was given up. Asks again afterwards: somebody may have reported meanwhile. */
+const throttled = async (model: string, signal: AbortSignal, deps: RetryDeps): Promise<boolean> => {
+  for (;;) {
+    if (signal.aborted) return false
+    const waitMs = deps.throttle.waitMs(model)
+    if (waitMs <= 0) return true
+    if (deps.shouldPause()) return false
+    const message = `calls of ${model} are held back: the provider asked for it`
+    if (waitMs >= TELL_WAIT_MS) tell({ kind: 'overloaded', code: 'throttled', message }, waitMs, model, deps)
+    if (!(await waited(waitMs, signal))) return false
+  }
+}
+
+const waited = async (ms: number, signal: AbortSignal): Promise<boolean> => {
+  if (ms > 0) await delay(ms, undefined, { signal }).catch(() => undefined)
+  return !signal.aborted
+}

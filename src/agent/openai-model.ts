@@ -1,0 +1,158 @@
+/** Any endpoint that speaks OpenAI's chat completions, streamed. */
+import OpenAI, { APIError } from 'openai'
+import { messageOf } from '../errors.ts'
+import type { Model, ModelFailure, ModelRequest } from './model.ts'
+import { type AnswerBuilder, createAnswerBuilder } from './openai-answer.ts'
+import { httpFailure, providerError, streamFailure } from './openai-failure.ts'
+import { type Quirks, wireRequest } from './openai-messages.ts'
+import { createWire, type Wire } from './openai-wire.ts'
+
+export interface OpenAiOptions {
+  /** Local endpoints need none. */
+  apiKey?: string
+  /** Default: OpenAI's own. */
+  baseUrl?: string
+  temperature?: number
+  /** Milliseconds without a byte after which a call is given up. */
+  idleTimeoutMs?: number
+}
+
+type Result = Awaited<ReturnType<Model>>
+
+/** Characters of text and arguments; what is longer is no answer. */
+const MAX_ANSWER_CHARS = 8_000_000
+/** The library's own limit ends waiting for headers; the idle time-out is the one that counts. */
+const LIBRARY_TIMEOUT_MS = 3_600_000
+
+/** Keeps what each model turned out not to take, for as long as it lives. */
+export const createOpenAiModel = ({
+  apiKey,
+  baseUrl = 'https://api.openai.com/v1',
+  temperature,
+  idleTimeoutMs = 60_000,
+}: OpenAiOptions): Model => {
+  const known = new Map<string, Quirks>()
+  // Spelled out, because the library reads the environment for what is left open.
+  const options = {
+    apiKey: apiKey ?? 'none',
+    adminAPIKey: null,
+    baseURL: baseUrl,
+    organization: null,
+    project: null,
+    maxRetries: 0,
+    timeout: LIBRARY_TIMEOUT_MS,
+    logLevel: 'off',
+  } as const
+
+  const attempt = async (request: ModelRequest, quirks: Quirks): Promise<Result | Quirks> => {
+    using wire = createWire(request.signal, idleTimeoutMs)
+    const builder = createAnswerBuilder(request)
+    try {
+      const client = new OpenAI({ ...options, fetch: wire.fetch })
+      const body = wireRequest(request, quirks, temperature)
+      for await (const chunk of await client.chat.completions.create(body, { signal: wire.signal })) {
+        builder.add(chunk)
+        if (builder.size() > MAX_ANSWER_CHARS) return failed(TOO_LONG)
+      }
+      return ended(builder, wire, request.signal) ?? failed(wire.html() ? notAnApi(baseUrl) : BROKEN_OFF)
+    } catch (error) {
+      const end = ended(builder, wire, request.signal)
+      if (end) return end
+      const refused = wire.refused()
+      if (refused) return withoutRefused(quirks, refused) ?? failed(httpFailure(refused))
+      if (error instanceof APIError && error.error) return failed(streamFailure(error.error))
+      return failed({ kind: 'network', code: 'connection_failed', message: rootMessage(error) })
+    }
+  }
+
+  return async (request) => {
+    if (request.signal.aborted) return failed(ABORTED)
+    for (;;) {
+      const quirks = known.get(request.model) ?? ALL_TAKEN
+      const result = await attempt(request, quirks)
+      if ('ok' in result) return apiKey ? masked(result, apiKey) : result
+      known.set(request.model, result)
+    }
+  }
+}
+
+const ALL_TAKEN: Quirks = { tokensParam: 'max_tokens', temperature: true, streamOptions: true }
+const UNSUPPORTED = ['unsupported_parameter', 'unsupported_value', 'unknown_parameter']
+
+/**
+ * The quirks to call again with when the endpoint refused a parameter we can do without, else null. Each step
+ * gives something up for good, so the calls end. An endpoint that does not name the parameter is tried without
+ * each of them in turn.
+ */
+const withoutRefused = (quirks: Quirks, { body }: { body: string }): Quirks | null => {
+  const { code, param } = providerError(body)
+  if (code === undefined || !UNSUPPORTED.includes(code)) return null
+  const about = (name: string) => param === undefined || param.split('.')[0] === name
+  if (quirks.tokensParam === 'max_tokens' && about('max_tokens'))
+    return { ...quirks, tokensParam: 'max_completion_tokens' }
+  if (quirks.streamOptions && about('stream_options')) return { ...quirks, streamOptions: false }
+  if (quirks.temperature && about('temperature')) return { ...quirks, temperature: false }
+  return null
+}
+
+/**
+ * How a call ended whose stream is over, well or not; null when it broke off. An answer that gave its finish
+ * reason is whole, whatever became of the connection then. The library takes the end of the connection for the
+ * end of the answer, so without a finish reason only the stream's own end mark counts.
+ */
+const ended = (builder: AnswerBuilder, wire: Wire, signal: AbortSignal): Result | null => {
+  if (signal.aborted) return failed(ABORTED)
+  const finish = builder.finishReason()
+  if (finish === undefined && wire.idled()) return failed(IDLE)
+  if (finish === undefined && !wire.done()) return null
+  const answer = builder.build()
+  const empty = answer.content === '' && answer.tool_calls.length === 0
+  return finish === 'content_filter' && empty ? failed(FILTERED) : { ok: true, answer }
+}
+
+const failed = (failure: ModelFailure): Result => ({ ok: false, failure })
+
+const ABORTED: ModelFailure = { kind: 'aborted', code: 'aborted', message: 'the call was aborted' }
+const BROKEN_OFF: ModelFailure = {
+  kind: 'network',
+  code: 'connection_failed',
+  message: 'the answer broke off before its end',
+}
+const FILTERED: ModelFailure = {
+  kind: 'rejected',
+  code: 'content_filter',
+  message: "the provider's content filter withheld the answer",
+}
+const TOO_LONG: ModelFailure = {
+  kind: 'rejected',
+  code: 'answer_too_long',
+  message: `the answer passed ${MAX_ANSWER_CHARS} characters`,
+}
+
+const IDLE: ModelFailure = {
+  kind: 'timeout',
+  code: 'idle_timeout',
+  message: 'the model sent nothing for too long',
+}
+
+const notAnApi = (baseUrl: string): ModelFailure => ({
+  kind: 'rejected',
+  code: 'not_an_api',
+  message: `${withoutCredentials(baseUrl)} answered with an HTML page: check base_url`,
+})
+
+const withoutCredentials = (url: string) => (URL.canParse(url) ? new URL(url).host : 'base_url')
+
+/** The innermost cause says what happened (`ECONNREFUSED …`); the outer ones say `Connection error.` */
+const rootMessage = (error: unknown): string => {
+  let root = error
+  while (root instanceof Error && root.cause instanceof Error) root = root.cause
+  const code = root instanceof Error && 'code' in root ? String(root.code) : ''
+  return messageOf(root) || code || 'the connection failed'
+}
+
+/** Providers quote the key they refuse. */
+const masked = (result: Result, apiKey: string): Result =>
+  result.ok
+    ? result
+    : failed({ ...result.failure, message: result.failure.message.replaceAll(apiKey, '[api key]') })

@@ -1,0 +1,148 @@
+/** The agent loop: one activation of a task, from its log to its answer. */
+import type { LogEvent } from '../schemas/event.ts'
+import type { AgentDeps, AgentOutcome, AgentRun, AgentTask } from './agent.ts'
+import { FINAL_REQUEST, foldTask, foldTranscript } from './fold.ts'
+import { callModel, type RetryOutcome } from './model-retry.ts'
+import type { ChatMessage } from './model.ts'
+import { type OpenCall, resumePoint } from './resume-point.ts'
+import { nextGroup, runGroup } from './run-tools.ts'
+import { closingEvents, completeEvent, openingEvents, startEvent, thinkEvent } from './step-events.ts'
+import { createTextStream } from './text-stream.ts'
+
+const ABORT_GRACE_MS = 2_000
+
+const EMPTY_ANSWER = {
+  code: 'empty_answer',
+  message: 'The model kept giving empty answers, with neither text nor a tool call.',
+}
+
+/**
+ * Goes on where the task's own events in `history` end, until there is an outcome; all that led to it is then
+ * durable. Each turn of the loop reads the next step off the events and takes it.
+ *
+ * Rejects with `LeaseLost` when an append was refused or a tool met it (nothing of this activation runs any
+ * more), and with whatever else `commit` throws.
+ */
+export const runAgent = async (run: AgentRun, deps: AgentDeps): Promise<AgentOutcome> => {
+  const { task, emitter, signal } = run
+  const { max_iterations } = task
+  const own: LogEvent[] = run.history.filter((event) => event.task_id === task.task_id)
+  const emit = (...events: LogEvent[]) => {
+    own.push(...events)
+    emitter.emit(...events)
+  }
+  const asking = createAsking(run, deps, own, emit)
+
+  emit(...openingEvents(task, resumePoint(own, max_iterations), deps.toolbox.names(task.tool_preset)))
+  for (;;) {
+    const point = resumePoint(own, max_iterations)
+    const { next, iteration } = point
+    const totals = { total_iterations: point.totals.iterations, total_tokens: point.totals.tokens }
+
+    if (signal.aborted) {
+      emit(...closingEvents(next, signal.reason))
+      await emitter.commit()
+      return { kind: 'aborted', ...totals, ...asking.partialAnswer(point.lastText) }
+    }
+    if (next.kind === 'answered' || next.kind === 'empty') {
+      if (!next.closed) emit(completeEvent(point))
+      await emitter.commit()
+      if (next.kind === 'empty')
+        return { kind: 'failed', error: EMPTY_ANSWER, ...totals, ...asking.partialAnswer(point.lastText) }
+      return { kind: 'answered', answer: next.answer, stop_reason: next.stop_reason, ...totals }
+    }
+    if (next.kind === 'close') {
+      emit(completeEvent(point))
+      continue
+    }
+    if (run.shouldPause()) {
+      await emitter.commit()
+      return { kind: 'paused', ...totals }
+    }
+    if (next.kind === 'tools') {
+      await runTools(run, deps, next.open, iteration, emit)
+      continue
+    }
+    if (!next.logged) emit({ event_type: 'iteration_start', iteration, max_iterations })
+    // Results are durable before the model sees them; before the first answer there are none.
+    if (point.totals.iterations > 0) await emitter.commit()
+    const outcome = await asking.ask(iteration, next.last)
+    if (outcome.kind === 'answer') emit(thinkEvent(outcome, iteration, next.last))
+    if (outcome.kind === 'failed') {
+      await emitter.commit()
+      const { code, message } = outcome.failure
+      const total_iterations = iteration
+      const error = { code, message }
+      return { kind: 'failed', error, ...totals, total_iterations, ...asking.partialAnswer(point.lastText) }
+    }
+  }
+}
+
+/** One group: its starts are durable before it runs. */
+const runTools = async (
+  run: AgentRun,
+  { toolbox, abortGraceMs = ABORT_GRACE_MS }: AgentDeps,
+  open: readonly OpenCall[],
+  iteration: number,
+  emit: (...events: LogEvent[]) => void,
+) => {
+  const { group, starts } = nextGroup(open, toolbox.effectOf)
+  emit(...starts.map((call) => startEvent(call, iteration, call.effect)))
+  await run.emitter.commit()
+  if (!run.signal.aborted) await runGroup(group, { run, toolbox, iteration, emit, abortGraceMs })
+}
+
+/** Model calls of one activation: what they are asked, and what they stream. */
+const createAsking = (
+  run: AgentRun,
+  deps: AgentDeps,
+  own: readonly LogEvent[],
+  emit: (event: LogEvent) => void,
+) => {
+  const { task, emitter, signal, model, throttle, shouldPause, log } = run
+  const { models, attempt, max_tokens: maxTokens } = task
+  const transcript = foldTranscript(run.history, task.task_id)
+  const tools = deps.toolbox.specs(task.tool_preset)
+  const names = tools.map((tool) => tool.name)
+  const policy = deps.retry ?? {}
+  let system: ChatMessage | undefined
+  let streamed = ''
+
+  const ask = async (iteration: number, last: boolean): Promise<RetryOutcome> => {
+    system ??= { role: 'system', content: await deps.systemPrompt(task, run.toolContext.workspace, names) }
+    const final: ChatMessage[] = last ? [{ role: 'user', content: FINAL_REQUEST }] : []
+    const messages = [system, ...transcript, ...ownMessages(own, task), ...final]
+    const stream = createTextStream((offset, delta) =>
+      emitter.ephemeral({ event_type: 'assistant_message', attempt, iteration, offset, delta }),
+    )
+    const onTry = () => {
+      streamed = ''
+      stream.restart()
+    }
+    const onDelta = (text: string) => {
+      streamed += text
+      stream.push(text)
+    }
+    const toolChoice = last ? 'none' : 'auto'
+    const outcome = await callModel(
+      { messages, tools, toolChoice, maxTokens, signal, onDelta },
+      { model, models, throttle, policy, emit, onTry, shouldPause, log },
+    )
+    stream.flush()
+    if (outcome.kind === 'answer') streamed = ''
+    return outcome
+  }
+
+  /** The best there is when the task ends early: the answer that was under way, or the last text before it. */
+  const partialAnswer = (lastText?: string) => {
+    const partial_answer = streamed.trim() === '' ? lastText : streamed
+    return partial_answer === undefined ? {} : { partial_answer }
+  }
+  return { ask, partialAnswer }
+}
+
+/** `task_queued` opens the fold; a history handed over without it still gives the model its task. */
+const ownMessages = (own: readonly LogEvent[], task: AgentTask): ChatMessage[] => {
+  const queued = own.some((event) => event.event_type === 'task_queued')
+  return [...(queued ? [] : [{ role: 'user' as const, content: task.task }]), ...foldTask(own)]
+}

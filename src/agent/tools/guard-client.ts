@@ -1,0 +1,144 @@
+/** The worker's side of the guard: keeps one guard process alive and matches its answers to calls. */
+import { type ChildProcessByStdio, spawn } from 'node:child_process'
+import { extname } from 'node:path'
+import type { Readable, Writable } from 'node:stream'
+import { fileURLToPath } from 'node:url'
+import type { Guard, GuardedCommand, GuardedResult } from './guard.ts'
+import { type FromGuard, readMessages, type ToGuard } from './guard-protocol.ts'
+import { sweep } from './process-sweep.ts'
+
+/** Beyond a call's time limit or abort: a guard that has not answered by then is dead or stuck, and replaced. */
+const STUCK_MS = 15_000
+const DISPOSE_MS = 6_000
+
+export interface GuardOptions {
+  /** Length of a task's lease; commands are killed 500 ms before it ends. */
+  leaseMs: number
+}
+
+/** Starts the guard process at once. One for a worker; dispose it last. */
+export const createGuard = ({ leaseMs }: GuardOptions): Guard => {
+  let lastBeat: number | undefined
+  let nextId = 1
+  let disposed = false
+  let current: GuardLink | undefined = link(leaseMs, undefined)
+
+  const connect = (): GuardLink => {
+    if (current === undefined || current.dead) current = link(leaseMs, lastBeat)
+    return current
+  }
+
+  return {
+    beat(sentAt) {
+      lastBeat = Math.max(lastBeat ?? sentAt, sentAt)
+      if (current?.dead === false) current.send({ type: 'beat', sentAt })
+    },
+    run(command) {
+      if (command.signal.aborted) return Promise.resolve(ended('aborted', 'aborted before it started'))
+      if (disposed) return Promise.resolve(ended('guard', 'not started: the guard was closed'))
+      return connect().run(nextId++, command)
+    },
+    async [Symbol.asyncDispose]() {
+      disposed = true
+      await current?.close()
+    },
+  }
+}
+
+interface GuardLink {
+  readonly dead: boolean
+  send(message: ToGuard): void
+  run(id: number, command: GuardedCommand): Promise<GuardedResult>
+  close(): Promise<void>
+}
+
+interface OpenCall {
+  command: GuardedCommand
+  settle: (result: GuardedResult) => void
+}
+
+const link = (leaseMs: number, lastBeat: number | undefined): GuardLink => {
+  const child = startGuard(leaseMs)
+  const calls = new Map<number, OpenCall>()
+  const gone = Promise.withResolvers<void>()
+  let dead = false
+
+  const send = (message: ToGuard): void => void child.stdin.write(`${JSON.stringify(message)}\n`)
+
+  readMessages<FromGuard>(child.stdout, (message) => {
+    const call = calls.get(message.id)
+    if (message.type === 'output') call?.command.onOutput?.(message.chunk)
+    else call?.settle(message.result)
+  })
+
+  const bury = async (): Promise<void> => {
+    if (dead) return
+    dead = true
+    // Through bubblewrap all died with the guard; without it they are found by their marker.
+    await Promise.all(
+      [...calls.values()].map(async ({ command, settle }) => {
+        await sweep({ key: command.key })
+        settle(ended('guard', 'the guard process died and the command was killed'))
+      }),
+    )
+    gone.resolve()
+  }
+  child.once('exit', () => void bury())
+  child.once('error', () => void bury())
+  if (lastBeat !== undefined) send({ type: 'beat', sentAt: lastBeat })
+
+  return {
+    get dead() {
+      return dead
+    },
+    send,
+    run: (id, command) =>
+      new Promise((resolve) => {
+        const replaceGuard = (): void => void child.kill('SIGKILL')
+        let stuck = setTimeout(replaceGuard, command.timeoutMs + STUCK_MS)
+        const onAbort = (): void => {
+          send({ type: 'abort', id })
+          clearTimeout(stuck)
+          stuck = setTimeout(replaceGuard, STUCK_MS)
+        }
+        const settle = (result: GuardedResult): void => {
+          clearTimeout(stuck)
+          command.signal.removeEventListener('abort', onAbort)
+          calls.delete(id)
+          resolve(result)
+        }
+        calls.set(id, { command, settle })
+        command.signal.addEventListener('abort', onAbort, { once: true })
+        const { onOutput: _, signal: __, ...request } = command
+        send({ type: 'run', id, ...request })
+      }),
+    async close() {
+      if (dead) return gone.promise
+      child.stdin.end()
+      const timer = setTimeout(() => child.kill('SIGKILL'), DISPOSE_MS)
+      await gone.promise
+      clearTimeout(timer)
+    },
+  }
+}
+
+/** A session of its own and an empty environment: no signal to the worker's group and no secret reaches it. */
+const startGuard = (leaseMs: number): ChildProcessByStdio<Writable, Readable, null> => {
+  const script = new URL(`./guard-process${extname(import.meta.filename)}`, import.meta.url)
+  const child = spawn(process.execPath, [fileURLToPath(script), String(leaseMs)], {
+    detached: true,
+    env: {},
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
+  // A guard that died is noticed by its exit.
+  child.stdin.on('error', () => {})
+  return child
+}
+
+const ended = (killedBy: 'aborted' | 'guard', stderr: string): GuardedResult => ({
+  exitCode: null,
+  killedBy,
+  stdout: '',
+  stderr,
+  truncated: false,
+})

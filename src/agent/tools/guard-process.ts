@@ -1,0 +1,82 @@
+/**
+ * The guard: one process beside each worker that starts, watches and ends the commands of its tools.
+ *
+ * It leads a session of its own and kills all its calls when the worker is gone (end of stdin) or when no
+ * confirmed heartbeat came in time (a stopped or cut-off worker). It imports nothing but Node's own modules
+ * and its siblings, so that it starts at once and stays small.
+ */
+import { Socket } from 'node:net'
+import type { GuardedResult } from './guard.ts'
+import { type GuardedCall, startCall } from './guard-call.ts'
+import { type FromGuard, GUARD_MARGIN_MS, monotonicMs, readMessages, type ToGuard } from './guard-protocol.ts'
+
+const leaseMs = Number(process.argv[2])
+const calls = new Map<number, GuardedCall>()
+let deadline = Number.NEGATIVE_INFINITY
+let timer: NodeJS.Timeout | undefined
+
+// Not process.stdout, whose writes block on a pipe: a stopped worker that reads nothing would stop the guard.
+const toWorker = new Socket({ fd: 1, readable: false, writable: true })
+const fromWorker = new Socket({ fd: 0, readable: true, writable: false })
+
+const send = (message: FromGuard): void => void toWorker.write(`${JSON.stringify(message)}\n`)
+
+const receive = (message: ToGuard): void => {
+  switch (message.type) {
+    case 'beat':
+      deadline = Math.max(deadline, message.sentAt + leaseMs - GUARD_MARGIN_MS)
+      return watchDeadline()
+    case 'abort':
+      return calls.get(message.id)?.kill('aborted')
+    case 'run':
+      if (monotonicMs() >= deadline) return send({ type: 'done', id: message.id, result: REFUSED })
+      return begin(message)
+  }
+}
+
+const begin = (request: Extract<ToGuard, { type: 'run' }>): void => {
+  const { id } = request
+  const call = startCall(request, (chunk) => send({ type: 'output', id, chunk }))
+  calls.set(id, call)
+  void call.ended.then((result) => {
+    calls.delete(id)
+    send({ type: 'done', id, result })
+  })
+}
+
+const watchDeadline = (): void => {
+  clearTimeout(timer)
+  const left = deadline - monotonicMs()
+  if (left > 0) timer = setTimeout(watchDeadline, Math.ceil(left))
+  else killAll()
+}
+
+const killAll = (): void => {
+  for (const call of calls.values()) call.kill('lease')
+}
+
+const leave = async (code: number): Promise<void> => {
+  deadline = Number.NEGATIVE_INFINITY
+  killAll()
+  await Promise.allSettled([...calls.values()].map((call) => call.ended))
+  process.exit(code)
+}
+
+const REFUSED: GuardedResult = {
+  exitCode: null,
+  killedBy: 'lease',
+  stdout: '',
+  stderr: 'not started: the worker has no confirmed lease',
+  truncated: false,
+}
+
+// Whoever ends the worker's service politely gives the worker its grace; the end of stdin ends the guard.
+for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => {})
+process.on('uncaughtException', (error) => {
+  process.stderr.write(`guard: ${error.stack ?? error.message}\n`)
+  void leave(1)
+})
+toWorker.on('error', () => {})
+fromWorker.on('error', () => {})
+fromWorker.on('close', () => void leave(0))
+readMessages(fromWorker, receive)

@@ -1,0 +1,81 @@
+/** Replaces a file of the workspace as a whole: readers see the old content or the new, never a part. */
+import { randomBytes } from 'node:crypto'
+import { constants } from 'node:fs'
+import { chmod, mkdir, open, rename, rm } from 'node:fs/promises'
+import { basename, dirname, join, sep } from 'node:path'
+import { type Anchor, bytes, type Jail, MAX_FILE_BYTES, PathRefused } from './workspace-path.ts'
+
+export interface ReplaceFile {
+  /** As the model wrote it. */
+  path: string
+  content: string
+  /** Asked at the last moment; throws when the file must not be written any more. */
+  beforeEffect: () => void
+}
+
+/** Creates missing folders; keeps the file's mode; writes to what a symlink leads to, if that is in the workspace. */
+export const replaceFile = async (
+  jail: Jail,
+  { path, content, beforeEffect }: ReplaceFile,
+): Promise<{ created: boolean; relative: string }> => {
+  const size = Buffer.byteLength(content)
+  if (size > MAX_FILE_BYTES) throw new PathRefused(`the content is too large: ${bytes(size)}, at most 10 MB`)
+  const existing = await describeExisting(jail, path)
+  const target = existing?.relative ?? jail.locate(path)
+  if (target === '') throw new PathRefused(`${path} is the workspace itself`)
+  beforeEffect()
+  await using folder = await openFolder(jail, dirname(target))
+  // A name that file tools don't list, should a crash leave it behind.
+  const temporary = join(folder.via, `.alex-${randomBytes(6).toString('hex')}.tmp`)
+  try {
+    await using handle = await open(temporary, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o666)
+    await handle.writeFile(content)
+    if (existing !== undefined) await chmod(temporary, existing.mode)
+    beforeEffect()
+    await rename(temporary, join(folder.via, basename(target)))
+  } catch (error) {
+    await rm(temporary, { force: true })
+    throw error
+  }
+  return { created: existing === undefined, relative: target }
+}
+
+const describeExisting = async (jail: Jail, path: string) => {
+  try {
+    await using anchor = await jail.open(path)
+    if (!anchor.stats.isFile()) throw new PathRefused(`${path} exists and is not a regular file`)
+    return { relative: anchor.relative, mode: anchor.stats.mode & 0o777 }
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+/** Walks down from the workspace's root, each step judged, so that no folder is made outside. */
+const openFolder = async (jail: Jail, path: string): Promise<Anchor> => {
+  let folder = await jail.open('.')
+  for (const segment of path.split(sep).filter((part) => part !== '.' && part !== '')) {
+    await using parent = folder
+    folder = await openOrMake(jail, parent, segment)
+  }
+  if (folder.stats.isDirectory()) return folder
+  await folder[Symbol.asyncDispose]()
+  throw new PathRefused(`${path} is not a directory`)
+}
+
+const openOrMake = async (jail: Jail, parent: Anchor, segment: string): Promise<Anchor> => {
+  try {
+    const found = await jail.openEntry(parent, segment)
+    if (!found.stats.isSymbolicLink()) return found
+    await found[Symbol.asyncDispose]()
+    return await jail.open(join(parent.relative, segment))
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') throw error
+    await mkdir(join(parent.via, segment)).catch((failure) => {
+      if (codeOf(failure) !== 'EEXIST') throw failure
+    })
+    return jail.openEntry(parent, segment)
+  }
+}
+
+const codeOf = (error: unknown): unknown => (error instanceof Error && 'code' in error ? error.code : undefined)

@@ -1,0 +1,53 @@
+/** The configuration for people: every value with where it came from, and the README's table. */
+import type { LoadedConfig } from '../config.ts'
+import { CONFIG_KEYS, Config, type ConfigKey, settingOf } from './schema.ts'
+
+export interface ConfigRow {
+  key: ConfigKey
+  env: string
+  /** As text; secrets show their ends only; empty when not set. */
+  value: string
+  source: string
+  default: string
+  meaning: string
+}
+
+export const describeConfig = ({ config, sources }: LoadedConfig): ConfigRow[] =>
+  CONFIG_KEYS.map((key) => ({
+    key,
+    env: settingOf(key).env,
+    value: shown(key, config[key]),
+    source: sources[key],
+    default: defaultText(key),
+    meaning: settingOf(key).meaning,
+  }))
+
+/** The table of the README, in Markdown. */
+export const configTable = (): string => {
+  const rows = CONFIG_KEYS.map((key) => {
+    const { env, meaning } = settingOf(key)
+    return `| \`${key}\` | \`${env}\` | ${defaultText(key)} | ${meaning} |`
+  })
+  return ['| file key | environment | default | meaning |', '|---|---|---|---|', ...rows].join('\n')
+}
+
+/** `sk-…wxyz`: enough to tell two keys apart, too little to use. */
+export const maskSecret = (value: string): string => {
+  if (value.includes('://')) return value.replace(/(:\/\/[^\s/:@]*):[^/]*@/, '$1:…@')
+  if (value.startsWith('/')) return value
+  const prefix = /^[a-z]{1,6}[-_]/.exec(value)?.[0] ?? ''
+  return value.length < prefix.length + 12 ? '…' : `${prefix}…${value.slice(-4)}`
+}
+
+const shown = (key: ConfigKey, value: Config[ConfigKey]): string => {
+  const mask = settingOf(key).secret ? maskSecret : (text: string) => text
+  if (value === undefined) return ''
+  return Array.isArray(value) ? value.map(mask).join(', ') : mask(String(value))
+}
+
+const defaultText = (key: ConfigKey): string => {
+  const described = settingOf(key).defaultText
+  if (described !== undefined) return described
+  const { data } = Config.shape[key].safeParse(undefined)
+  return data === undefined || (Array.isArray(data) && data.length === 0) ? 'none' : String(data)
+}

@@ -1,0 +1,35 @@
+import type { Hono } from 'hono'
+import type { Fleet, SessionService, TaskService } from '../tasks/service.ts'
+import { type BaseDeps, createBaseApp } from './base-app.ts'
+import { type EventStream, eventRoutes } from './event-routes.ts'
+import { fleetRoutes, type Presets } from './fleet-routes.ts'
+import { createHealth, reasonsNotReady } from './health.ts'
+import { opsRoutes } from './ops.ts'
+import type { ApiEnv } from './request-id.ts'
+import { sessionRoutes } from './session-routes.ts'
+import { taskRoutes } from './task-routes.ts'
+
+export interface AppDeps extends BaseDeps {
+  tasks: TaskService
+  sessions: SessionService
+  fleet: Fleet
+  presets: () => Presets
+  eventStream: EventStream
+  version: string
+  isDraining: () => boolean
+  /** Ends long polls early when this process leaves. */
+  stopping?: AbortSignal
+}
+
+/** The API as a value; it listens to nothing and owns nothing. */
+export const createApp = (deps: AppDeps): Hono<ApiEnv> => {
+  const health = createHealth(deps)
+  const notReady = () => reasonsNotReady(deps.fleet.snapshot(), deps.isDraining())
+  deps.metrics.observeFleet(() => deps.fleet.snapshot())
+  return createBaseApp(deps)
+    .route('/', opsRoutes({ health, notReady, metrics: deps.metrics }))
+    .route('/', eventRoutes(deps))
+    .route('/', taskRoutes(deps))
+    .route('/', sessionRoutes(deps))
+    .route('/', fleetRoutes(deps))
+}

@@ -1,0 +1,17 @@
+import { randomUUID } from 'node:crypto'
+import type { MiddlewareHandler } from 'hono'
+
+export interface ApiEnv {
+  Variables: { requestId: string }
+}
+
+/** `X-Request-Id` on every answer: the caller's own when it is well formed, else a new one. */
+export const requestId: MiddlewareHandler<ApiEnv> = async (c, next) => {
+  const given = c.req.header('X-Request-Id')
+  const id = given !== undefined && /^[\w.-]{1,128}$/.test(given) ? given : randomUUID()
+  c.set('requestId', id)
+  c.header('X-Request-Id', id)
+  await next()
+  // A handler that returned a Response of its own (SSE) has lost what was set above.
+  if (!c.res.headers.has('X-Request-Id')) c.header('X-Request-Id', id)
+}

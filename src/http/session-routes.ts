@@ -1,0 +1,44 @@
+import { Hono } from 'hono'
+import { z } from 'zod'
+import { SessionId } from '../schemas/task.ts'
+import type { SessionService } from '../tasks/service.ts'
+import { fieldErrorsOf, invalidFields } from './field-errors.ts'
+import { linkNext, pageQuery } from './paging.ts'
+import { sessionNotFound } from './problem.ts'
+import { noQuery, queryReader } from './query.ts'
+import type { ApiEnv } from './request-id.ts'
+
+const listQuery = queryReader({ ...pageQuery, q: z.string().max(1000).exactOptional() })
+const messagesQuery = queryReader(pageQuery)
+const Params = z.object({ session_id: SessionId })
+
+export const sessionRoutes = ({ sessions }: { sessions: SessionService }): Hono<ApiEnv> =>
+  new Hono<ApiEnv>()
+    .get('/api/sessions', async (c) => {
+      const page = await sessions.list(listQuery(c))
+      c.header('X-Total-Count', String(page.total))
+      linkNext(c, page.next)
+      return c.json(page.items)
+    })
+    .get('/api/sessions/:id', async (c) => {
+      const query = messagesQuery(c)
+      const id = sessionId(c.req.param('id'))
+      const found = await sessions.get(id, query)
+      if (found === null) throw sessionNotFound(id)
+      linkNext(c, found.next)
+      return c.json(found.session)
+    })
+    .delete('/api/sessions/:id', async (c) => {
+      noQuery(c)
+      const id = sessionId(c.req.param('id'))
+      const outcome = await sessions.delete(id)
+      if (outcome === 'not_found') throw sessionNotFound(id)
+      if (outcome === 'purged') return c.body(null, 204)
+      return c.json({ message: 'deleted as soon as its last task has let go', session_id: id }, 202)
+    })
+
+const sessionId = (text: string): string => {
+  const parsed = Params.safeParse({ session_id: text })
+  if (!parsed.success) throw invalidFields(fieldErrorsOf(parsed.error))
+  return parsed.data.session_id
+}

@@ -1,0 +1,140 @@
+import { type Context, Hono } from 'hono'
+import { z } from 'zod'
+import type { Log } from '../log.ts'
+import type { Metrics } from '../metrics.ts'
+import { CreateTask, SessionId, TaskStatus } from '../schemas/task.ts'
+import type { CancelFilter, TaskService } from '../tasks/service.ts'
+import { readBody } from './body.ts'
+import { invalidFields } from './field-errors.ts'
+import { linkNext, pageQuery } from './paging.ts'
+import { Problem, taskNotFound } from './problem.ts'
+import { noQuery, queryReader } from './query.ts'
+import type { ApiEnv } from './request-id.ts'
+
+const WAIT_RULE = { message: 'must be a number of seconds from 0 to 60' }
+const waitQuery = queryReader({
+  wait_s: z
+    .string()
+    .refine((text) => /^\d{1,2}(\.\d{1,3})?$/.test(text) && Number(text) <= 60, WAIT_RULE)
+    .transform(Number)
+    .default(0),
+})
+
+const listQuery = queryReader(
+  {
+    ...pageQuery,
+    status: z.array(TaskStatus).exactOptional(),
+    session_id: SessionId.exactOptional(),
+    q: z.string().max(1000).exactOptional(),
+  },
+  { repeatable: ['status'] },
+)
+
+const Reason = z.string().max(1000).optional()
+const CancelBody = z.strictObject({ reason: Reason })
+const BulkCancelBody = z
+  .strictObject({
+    session_id: SessionId.optional(),
+    status: z
+      .array(TaskStatus.extract(['pending', 'running', 'waiting']))
+      .min(1)
+      .optional(),
+    task_ids: z.array(z.string().min(1).max(200)).min(1).max(1000).optional(),
+    reason: Reason,
+  })
+  .refine(({ session_id, status, task_ids }) => [session_id, status, task_ids].filter(Boolean).length === 1, {
+    message: 'exactly one of session_id, status, task_ids is needed',
+  })
+
+export const taskRoutes = (deps: {
+  tasks: TaskService
+  log: Log
+  metrics: Metrics
+  /** Ends long polls early when this process leaves. */
+  stopping?: AbortSignal
+}): Hono<ApiEnv> => {
+  const { tasks, log, metrics, stopping } = deps
+  return new Hono<ApiEnv>()
+    .post('/api/tasks', async (c) => {
+      noQuery(c)
+      const key = idempotencyKey(c)
+      const made = await tasks.create(await readBody(c, CreateTask), key)
+      if (made.outcome === 'idempotency_conflict') {
+        throw new Problem(409, made.outcome, 'this Idempotency-Key was used for another body')
+      }
+      if (made.outcome === 'session_deleted') {
+        throw new Problem(409, made.outcome, 'this session is being deleted')
+      }
+      const { outcome, answer } = made
+      c.header('Location', `/api/tasks/${answer.task_id}`)
+      if (outcome === 'replayed') {
+        c.header('Idempotent-Replayed', 'true')
+        return c.json(answer, 200)
+      }
+      metrics.tasksCreated.inc()
+      const fields = { request_id: c.get('requestId'), ...answer }
+      log.info(fields, `[ServerCoordinator] task accepted ${answer.task_id}`)
+      return c.json(answer, 201)
+    })
+    .get('/api/tasks', async (c) => {
+      const page = await tasks.list(listQuery(c))
+      c.header('X-Total-Count', String(page.total))
+      linkNext(c, page.next)
+      return c.json(page.items)
+    })
+    .get('/api/tasks/stats', async (c) => {
+      noQuery(c)
+      return c.json(await tasks.stats())
+    })
+    .get('/api/tasks/:id', async (c) => {
+      const { wait_s } = waitQuery(c)
+      const id = c.req.param('id')
+      const signal = stopping ? AbortSignal.any([c.req.raw.signal, stopping]) : c.req.raw.signal
+      const task = wait_s > 0 ? await tasks.waitForEnd(id, wait_s * 1000, signal) : await tasks.get(id)
+      if (task === null) throw taskNotFound(id)
+      return c.json(task)
+    })
+    .post('/api/tasks/cancel', async (c) => {
+      noQuery(c)
+      const body = await readBody(c, BulkCancelBody)
+      const result = await tasks.cancelMany(filterOf(body), requestedBy(body.reason))
+      metrics.cancelsRequested.inc(result.cancelled.length)
+      log.info(
+        { request_id: c.get('requestId'), ...result },
+        `[ServerCoordinator] ${result.cancelled.length} tasks cancelled`,
+      )
+      return c.json(result)
+    })
+    .post('/api/tasks/:id/cancel', async (c) => {
+      noQuery(c)
+      const id = c.req.param('id')
+      const body = await readBody(c, CancelBody, { optional: true })
+      const cancelled = await tasks.cancel(id, requestedBy(body.reason))
+      if (cancelled.outcome === 'not_found') throw taskNotFound(id)
+      const { outcome, status } = cancelled
+      if (outcome === 'already_ended') {
+        throw new Problem(409, 'task_not_cancellable', `${id} has already ended: it is ${status}`)
+      }
+      metrics.cancelsRequested.inc()
+      const fields = { request_id: c.get('requestId'), task_id: id, status }
+      log.info(fields, `[ServerCoordinator] task cancelled ${id}`)
+      return c.json({ message: 'Task cancelled successfully', task_id: id, status })
+    })
+}
+
+const idempotencyKey = (c: Context): string | undefined => {
+  const key = c.req.header('Idempotency-Key')
+  if (key === undefined || (key.length >= 1 && key.length <= 255)) return key
+  throw invalidFields([{ path: 'Idempotency-Key', message: 'must be 1 to 255 characters' }])
+}
+
+const requestedBy = (reason: string | undefined) => {
+  const given = reason?.trim()
+  return { requestedBy: 'user', ...(given && { reason: given }) }
+}
+
+const filterOf = ({ session_id, status, task_ids }: z.infer<typeof BulkCancelBody>): CancelFilter => {
+  if (session_id !== undefined) return { session_id }
+  if (status !== undefined) return { status }
+  return { task_ids: task_ids ?? [] }
+}

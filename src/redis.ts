@@ -1,0 +1,62 @@
+/** Connections to Redis, one make per way of waiting. */
+import { Redis, type RedisOptions } from 'ioredis'
+import { RedisUnavailable } from './errors.ts'
+import type { Log } from './log.ts'
+
+/**
+ * `patient` (workers): commands wait until Redis is back and are sent again.
+ * `hasty` (API): commands fail at once while Redis is away and after 1.5 s when it hangs.
+ * `subscriber`: patient; channels are subscribed again by the owner, who must know when that is done.
+ */
+export type ConnectionKind = 'patient' | 'hasty' | 'subscriber'
+
+const reconnectSoon = (times: number) => Math.min(50 * times, 500)
+
+const OPTIONS = {
+  patient: { maxRetriesPerRequest: null, retryStrategy: reconnectSoon },
+  hasty: {
+    enableOfflineQueue: false,
+    commandTimeout: 1500,
+    maxRetriesPerRequest: 0,
+    retryStrategy: reconnectSoon,
+  },
+  subscriber: { maxRetriesPerRequest: null, retryStrategy: reconnectSoon, autoResubscribe: false },
+} satisfies Record<ConnectionKind, RedisOptions>
+
+/** Starts connecting. The caller closes it with `disconnect()`. */
+export const connectRedis = (url: string, kind: ConnectionKind, log: Log): Redis => {
+  const redis = new Redis(url, { ...OPTIONS[kind], connectionName: `alex-${kind}` })
+  // One line per outage, not per attempt.
+  let away = false
+  redis.on('error', (error: Error) => {
+    if (!away) log.warn({ err: error.message, connection: kind }, '[DI] Redis is away')
+    away = true
+  })
+  redis.on('ready', () => {
+    if (away) log.info({ connection: kind }, '[DI] Redis is back')
+    away = false
+  })
+  return redis
+}
+
+const REFUSED = /^(OOM|READONLY|LOADING|MASTERDOWN|CLUSTERDOWN|NOREPLICAS|MISCONF|BUSY)\b/
+const CONNECTION_ERRORS = ['Error', 'MaxRetriesPerRequestError', 'AbortError']
+
+/**
+ * What ioredis throws when Redis cannot serve becomes `RedisUnavailable`; a fault of our own stays as it is.
+ * Connection failures are plain `Error`s there, never a subclass of it.
+ */
+export const asRedisError = (error: unknown): unknown => {
+  if (!(error instanceof Error)) return error
+  const away = error.name === 'ReplyError' ? REFUSED.test(error.message) : CONNECTION_ERRORS.includes(error.name)
+  return away ? new RedisUnavailable({ cause: error }) : error
+}
+
+/** Awaits work done with a connection directly; failures of Redis become `RedisUnavailable`. */
+export const viaRedis = async <T>(work: Promise<T>): Promise<T> => {
+  try {
+    return await work
+  } catch (error) {
+    throw asRedisError(error)
+  }
+}

@@ -1,0 +1,40 @@
+/** Entries of a session's log (a Redis stream) and their live copies, parsed. */
+import { type Event, LogEvent } from '../schemas/event.ts'
+
+/** Before every entry. */
+export const LOG_START = '0-0'
+
+/** Orders two stream ids. */
+export const compareIds = (a: string, b: string): number => {
+  const [aMs = 0, aSeq = 0] = a.split('-').map(Number)
+  const [bMs = 0, bSeq = 0] = b.split('-').map(Number)
+  return aMs - bMs || aSeq - bSeq
+}
+
+export interface RawEntry {
+  id: string
+  task: string
+  seq: number
+  at: number
+  type: string
+  data: string
+  parent?: string
+}
+
+export const entryOf = (id: string, flat: readonly string[]): RawEntry => {
+  const fields: Record<string, string> = {}
+  for (let i = 0; i + 1 < flat.length; i += 2) fields[flat[i] as string] = flat[i + 1] as string
+  const { task = '', seq = '0', at = '0', type = '', data = '{}', parent } = fields
+  return { id, task, seq: Number(seq), at: Number(at), type, data, ...(parent === undefined ? {} : { parent }) }
+}
+
+/** Throws when the entry is none this release knows. */
+export const eventOf = (sessionId: string, entry: RawEntry): Event => ({
+  ...LogEvent.parse({ ...(JSON.parse(entry.data) as object), event_type: entry.type }),
+  id: entry.id,
+  timestamp: new Date(entry.at).toISOString(),
+  session_id: sessionId,
+  task_id: entry.task,
+  ...(entry.parent === undefined ? {} : { parent_task_id: entry.parent }),
+  seq: entry.seq,
+})

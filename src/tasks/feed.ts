@@ -1,0 +1,212 @@
+/**
+ * Live events of sessions: one subscriber connection per process, one channel per listened session.
+ *
+ * Pub/sub may lose messages, the log does not. Each message names the entry before it (`prev`), so a listener
+ * notices a gap and reads the log; after a reconnect and every 15 s all are compared with the log's last ids.
+ */
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Redis } from 'ioredis'
+import { messageOf, RedisUnavailable } from '../errors.ts'
+import type { Log } from '../log.ts'
+import { EphemeralEvent, type Event, isTerminal } from '../schemas/event.ts'
+import { compareIds, eventOf, LOG_START, type RawEntry } from './event-log.ts'
+import type { Store } from './store.ts'
+
+export type EphemeralFrame = EphemeralEvent & { session_id: string; task_id: string; timestamp: string }
+
+export interface Listener {
+  /** `event` is absent when it was too large to publish: read the log. */
+  durable: (message: { prev: string; id: string; event?: Event }) => void
+  ephemeral: (frame: EphemeralFrame) => void
+  /** Something may have been missed: read the log. */
+  gap: () => void
+}
+
+export interface FollowOptions {
+  sessionId: string
+  /** Log id after which to begin. */
+  after: string
+  signal: AbortSignal
+  /** Resolves when there is room for more while the log is read; throws to stop. */
+  room: () => Promise<void>
+  onEvent: (event: Event) => void
+  onEphemeral?: (frame: EphemeralFrame) => void
+  /** The log begins later than `after`: what lies between was trimmed. */
+  onTruncated?: (first: string) => void
+}
+
+export type Feed = ReturnType<typeof createFeed>
+
+const RECONCILE_MS = 15_000
+const OUTAGE_RETRY_MS = 250
+const PAGE = 200
+const ATTEMPTS_KEPT = 500
+
+export const createFeed = (options: { subscriber: Redis; store: Store; log: Log }) => {
+  const { subscriber, store, log } = options
+  const channels = new Map<string, { listeners: Set<Listener>; lastId: string }>()
+  const channelOf = (sessionId: string) => store.key('events', sessionId)
+  const prefix = channelOf('')
+
+  subscriber.on('message', (channel: string, text: string) => {
+    const sessionId = channel.slice(prefix.length)
+    const state = channels.get(sessionId)
+    if (!state) return
+    let message: ReturnType<typeof parseMessage>
+    try {
+      message = parseMessage(sessionId, text)
+    } catch (error) {
+      log.warn({ err: messageOf(error), session_id: sessionId }, '[ServerCoordinator] unreadable live event')
+      for (const listener of state.listeners) listener.gap()
+      return
+    }
+    if ('frame' in message) {
+      for (const listener of state.listeners) listener.ephemeral(message.frame)
+      return
+    }
+    state.lastId = message.id
+    for (const listener of state.listeners) listener.durable(message)
+  })
+
+  const subscribeAll = async () => {
+    const names = [...channels.keys()].map(channelOf)
+    if (names.length > 0) await subscriber.subscribe(...names)
+    for (const state of channels.values()) for (const listener of state.listeners) listener.gap()
+  }
+  subscriber.on('ready', () => {
+    subscribeAll().catch((error: unknown) => log.debug({ err: messageOf(error) }, '[ServerCoordinator] subscribe'))
+  })
+
+  const reconcile = async () => {
+    const ids = [...channels.keys()]
+    if (ids.length === 0) return
+    const last = await store.lastIds(ids)
+    ids.forEach((id, i) => {
+      const state = channels.get(id)
+      if (!state || compareIds(last[i] ?? LOG_START, state.lastId) <= 0) return
+      state.lastId = last[i] ?? LOG_START
+      for (const listener of state.listeners) listener.gap()
+    })
+  }
+  const timer = setInterval(() => {
+    reconcile().catch((error: unknown) => log.debug({ err: messageOf(error) }, '[ServerCoordinator] reconcile'))
+  }, RECONCILE_MS)
+
+  /** Resolves when subscribed; until then (Redis away) nothing is heard, and `gap` is called once it is back. */
+  const listen = async (sessionId: string, listener: Listener): Promise<() => void> => {
+    const existing = channels.get(sessionId)
+    const state = existing ?? { listeners: new Set<Listener>(), lastId: LOG_START }
+    state.listeners.add(listener)
+    channels.set(sessionId, state)
+    const stop = () => {
+      if (!state.listeners.delete(listener) || state.listeners.size > 0) return
+      if (channels.get(sessionId) !== state) return
+      channels.delete(sessionId)
+      subscriber.unsubscribe(channelOf(sessionId)).catch(() => {})
+    }
+    // Always sent, also for a further listener: its answer is the proof that the channel is subscribed.
+    if (subscriber.status === 'ready') await subscriber.subscribe(channelOf(sessionId)).catch(() => {})
+    return stop
+  }
+
+  /** Every durable event after `after`, once and in order, until the signal aborts. */
+  const follow = async (f: FollowOptions): Promise<void> => {
+    let last = f.after
+    let live = false
+    let missed = false
+    let checkTruncated = f.after !== LOG_START
+    let wake = () => {}
+    // The newest attempt of each task; a task that ended takes no frame any more.
+    const attempts = new Map<string, number>()
+    const behind = () => {
+      live = false
+      missed = true
+      wake()
+    }
+    const deliver = (event: Event) => {
+      if (event.event_type === 'task_started' || event.event_type === 'task_resumed')
+        attempts.set(event.task_id, event.attempt)
+      else if (isTerminal(event)) attempts.set(event.task_id, Number.POSITIVE_INFINITY)
+      if (attempts.size > ATTEMPTS_KEPT) attempts.delete(attempts.keys().next().value ?? '')
+      last = event.id
+      f.onEvent(event)
+    }
+    const stop = await listen(f.sessionId, {
+      durable(message) {
+        if (compareIds(message.id, last) <= 0) return
+        if (live && message.event && message.prev === last) deliver(message.event)
+        else behind()
+      },
+      ephemeral(frame) {
+        if (live && frame.attempt >= (attempts.get(frame.task_id) ?? 0)) f.onEphemeral?.(frame)
+      },
+      gap: behind,
+    })
+    f.signal.addEventListener('abort', () => wake(), { once: true })
+    try {
+      while (!f.signal.aborted) {
+        missed = false
+        try {
+          if (checkTruncated) {
+            const trimmed = (await store.sessionFields(f.sessionId))?.['trimmed_to']
+            if (trimmed !== undefined && compareIds(last, trimmed) < 0) f.onTruncated?.(trimmed)
+            checkTruncated = false
+          }
+          const page = await store.readLog(f.sessionId, last, PAGE)
+          for (const event of page) {
+            await f.room()
+            if (f.signal.aborted) return
+            deliver(event)
+          }
+          if (page.length > 0 || missed) continue
+          live = true
+        } catch (error) {
+          if (!(error instanceof RedisUnavailable)) throw error
+          await pause(OUTAGE_RETRY_MS, undefined, { signal: f.signal }).catch(() => {})
+          continue
+        }
+        await new Promise<void>((resolve) => {
+          wake = resolve
+          if (f.signal.aborted || missed) resolve()
+        })
+      }
+    } finally {
+      stop()
+    }
+  }
+
+  return {
+    listen,
+    follow,
+    [Symbol.dispose]() {
+      clearInterval(timer)
+      subscriber.disconnect()
+    },
+  }
+}
+
+/** What `log_event` in lua/lib.lua publishes, or an ephemeral frame (`ephemeralMessage`). */
+const parseMessage = (
+  sessionId: string,
+  text: string,
+): { prev: string; id: string; event?: Event } | { frame: EphemeralFrame } => {
+  const raw = JSON.parse(text) as Record<string, unknown>
+  if (raw['frame'] !== undefined) {
+    const { task, at, frame } = raw as { task: string; at: number; frame: unknown }
+    return {
+      frame: {
+        ...EphemeralEvent.parse(frame),
+        session_id: sessionId,
+        task_id: task,
+        timestamp: new Date(at).toISOString(),
+      },
+    }
+  }
+  const { prev, ...entry } = raw as { prev: string; data?: string } & Omit<RawEntry, 'data'>
+  if (entry.data === undefined) return { prev, id: entry.id }
+  return { prev, id: entry.id, event: eventOf(sessionId, { ...entry, data: entry.data }) }
+}
+
+/** `at`: ms since the epoch. */
+export const ephemeralMessage = (taskId: string, at: number, frame: EphemeralEvent): string =>
+  JSON.stringify({ task: taskId, at, frame })

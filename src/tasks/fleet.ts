@@ -1,0 +1,111 @@
+/** What the fleet says of itself, kept in memory so that health answers while Redis is away. */
+import { messageOf } from '../errors.ts'
+import type { Log } from '../log.ts'
+import { viaRedis } from '../redis.ts'
+import { type ComponentState, WorkerInfo } from '../schemas/health.ts'
+import type { Fleet, FleetSnapshot } from './service.ts'
+import type { Store } from './store.ts'
+
+const REFRESH_MS = 1000
+/** A worker beats every second; after this long without one it is not alive. */
+const ALIVE_MS = 5000
+const FORGET_MS = 60_000
+
+export interface FleetWatch extends Fleet {
+  /** Looks once now; never throws. */
+  refresh(): Promise<void>
+  [Symbol.dispose](): void
+}
+
+export const createFleet = (options: { store: Store; log: Log }): FleetWatch => {
+  const { store, log } = options
+  const { redis, key } = store
+  let now: FleetSnapshot = {
+    redis: { up: false, evicts: false, message: 'not reached yet' },
+    workers: [],
+    queue: { pending: 0, running: 0, waiting: 0 },
+    components: [],
+  }
+
+  const readWorkers = async (): Promise<WorkerInfo[]> => {
+    const [seconds] = await redis.time()
+    const since = Number(seconds) * 1000 - ALIVE_MS
+    await redis.zremrangebyscore(key('workers'), '-inf', String(since - FORGET_MS))
+    const ids = await redis.zrangebyscore(key('workers'), String(since), '+inf')
+    const infos = await Promise.all(ids.map((id) => redis.hget(key('worker', id), 'info')))
+    return infos.flatMap((info) => (info === null ? [] : [WorkerInfo.parse(JSON.parse(info))]))
+  }
+
+  const refresh = async () => {
+    const began = performance.now()
+    try {
+      await redis.ping()
+      const latency = performance.now() - began
+      const [workers, stats, oldest, memory] = await Promise.all([
+        readWorkers(),
+        store.stats(),
+        redis.zrange(key('status', 'pending'), '0', '0', 'WITHSCORES'),
+        redis.info('memory'),
+      ])
+      const policy = /maxmemory_policy:(\S+)/.exec(memory)?.[1] ?? 'noeviction'
+      const limited = !/maxmemory:0\b/.test(memory)
+      now = {
+        redis: {
+          up: true,
+          latency_ms: Math.round(latency * 10) / 10,
+          evicts: limited && policy !== 'noeviction',
+          ...(limited && policy !== 'noeviction'
+            ? { message: `Redis may evict data: maxmemory-policy is ${policy} and must be noeviction` }
+            : {}),
+        },
+        workers,
+        queue: {
+          pending: stats.pending,
+          running: stats.running,
+          waiting: stats.waiting,
+          ...(oldest[1] === undefined ? {} : { oldest_pending_ms: Math.max(0, Date.now() - Number(oldest[1])) }),
+        },
+        components: mergeComponents(workers),
+      }
+    } catch (error) {
+      log.debug({ err: messageOf(error) }, '[HealthChecker] fleet not read')
+      now = { ...now, redis: { up: false, evicts: false, message: 'Redis does not answer' } }
+    }
+  }
+
+  let running = false
+  const timer = setInterval(() => {
+    if (running) return
+    running = true
+    void refresh().finally(() => {
+      running = false
+    })
+  }, REFRESH_MS)
+
+  return {
+    workers: () => viaRedis(readWorkers()),
+    snapshot: () => now,
+    refresh,
+    [Symbol.dispose]: () => clearInterval(timer),
+  }
+}
+
+const RANK = { not_ready: 0, ready: 1, disabled: 2 } as const
+
+/** The worst state of each component over all workers; the message names the worker where they differ. */
+const mergeComponents = (workers: readonly WorkerInfo[]): ComponentState[] => {
+  const merged = new Map<string, ComponentState>()
+  for (const worker of workers) {
+    for (const component of worker.components) {
+      const known = merged.get(component.name)
+      if (!known || RANK[component.status] < RANK[known.status]) {
+        const differs = known !== undefined && workers.length > 1
+        merged.set(component.name, {
+          ...component,
+          message: differs ? `${component.message} on ${worker.worker_id}` : component.message,
+        })
+      }
+    }
+  }
+  return [...merged.values()]
+}

@@ -1,0 +1,109 @@
+-- A worker's heartbeat: renews its leases, tells it what became of its tasks, and looks after whatever is due.
+-- KEYS[1]: prefix
+-- ARGV: worker id, what it says of itself (JSON), seconds that stays, lease (ms), key prefix of the ticket jobs,
+--       a random number 0–1, how many due tasks to look at, then task id, activation per lease held
+-- Returns {number of leases, 'ok' | 'cancel' | 'lost' per lease, number of session ids to purge, session id …, ticket…}
+local worker, lease, jobs, random, most = ARGV[1], number(ARGV[4]), ARGV[5], number(ARGV[6]), number(ARGV[7])
+local tickets, purge, verdicts = {}, {}, {}
+
+redis.call('ZADD', key('workers'), NOW, worker)
+redis.call('HSET', key('worker', worker), 'info', ARGV[2], 'at', NOW)
+redis.call('EXPIRE', key('worker', worker), ARGV[3])
+
+-- Nobody could renew anything while Redis was away, so nobody is to lose a lease for it.
+local last = number(redis.call('GET', key('last_beat')))
+if last > 0 and NOW - last > 1500 then redis.call('SET', key('grace_until'), NOW + lease, 'PX', lease) end
+redis.call('SET', key('last_beat'), NOW)
+
+for i = 8, #ARGV, 2 do
+  local id, activation = ARGV[i], ARGV[i + 1]
+  local now = redis.call('HMGET', key('task', id), 'status', 'activation', 'cancel')
+  if now[1] == 'running' and now[2] == activation then
+    redis.call('HSET', key('task', id), 'lease_until', NOW + lease)
+    redis.call('ZADD', key('due'), NOW + lease, id)
+    verdicts[#verdicts + 1] = now[3] and 'cancel' or 'ok'
+  else
+    verdicts[#verdicts + 1] = 'lost'
+  end
+end
+
+local function lose(id, r)
+  local losses = redis.call('HINCRBY', key('task', id), 'losses', 1)
+  if losses >= MAX_LOSSES then
+    end_failed(id, r, 'worker_lost', 'given up after ' .. losses .. ' workers in a row were lost while they ran it', 'error', tickets)
+    return
+  end
+  redis.call('HSET', key('task', id), 'activation', '', 'lease_until', 0, 'resume_reason', 'worker_lost')
+  set_status(id, r, 'pending')
+  if losses == 1 then
+    make_runnable(id, r, tickets)
+  else
+    -- Neighbours of a poisonous task must not fall with it again: it comes back alone. The old ticket is void.
+    redis.call('HINCRBY', key('task', id), 'ticket', 1)
+    random = (random * 9301.7 + 0.2113) % 1
+    local back = NOW + math.floor((1000 + random * 9000) * losses)
+    redis.call('HSET', key('task', id), 'not_before', back)
+    redis.call('ZADD', key('due'), back, id)
+  end
+end
+
+local function look_at(id)
+  local session_id = string.match(id, '^session:(.*)$')
+  if session_id then
+    purge[#purge + 1] = session_id
+    redis.call('ZADD', key('due'), NOW + 2000, id)
+    return
+  end
+  local r = record(id)
+  if not r or ended(r.status) then
+    redis.call('ZREM', key('due'), id)
+  elseif r.status == 'running' then
+    local live_until = lease_of(r)
+    if live_until > NOW then
+      redis.call('ZADD', key('due'), live_until, id)
+    elseif r.cancel then
+      end_cancelled(id, r, tickets)
+    elseif number(r.deadline) <= NOW then
+      end_timed_out(id, r, tickets)
+    else
+      lose(id, r)
+    end
+  elseif r.deadline and number(r.deadline) <= NOW then
+    end_timed_out(id, r, tickets)
+  elseif r.not_before and r.status == 'pending' then
+    redis.call('HDEL', key('task', id), 'not_before')
+    make_runnable(id, r, tickets)
+  elseif r.status == 'pending' and not r.in_line then
+    join_line(id, r, tickets)
+  elseif r.deadline then
+    redis.call('ZADD', key('due'), r.deadline, id)
+  else
+    redis.call('ZREM', key('due'), id)
+  end
+end
+
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', key('due'), '-inf', NOW, 'LIMIT', 0, most)) do look_at(id) end
+
+-- Tickets whose adding may have been lost between the script and the queue.
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', key('due:tickets'), '-inf', NOW, 'LIMIT', 0, most * 5)) do
+  local r = record(id)
+  if not r or r.status ~= 'pending' or not r.ticket then
+    redis.call('ZREM', key('due:tickets'), id)
+  else
+    local wait = TICKET_RECHECK
+    if redis.call('EXISTS', jobs .. id .. '.' .. r.ticket) == 1 then
+      local n = redis.call('HINCRBY', key('task', id), 'rechecks', 1)
+      wait = math.min(TICKET_RECHECK * 2 ^ math.min(n, 10), TICKET_RECHECK_MAX)
+    else
+      ticket_of(id, r, tickets)
+    end
+    redis.call('ZADD', key('due:tickets'), NOW + wait, id)
+  end
+end
+
+local out = { tostring(#verdicts) }
+for i = 1, #verdicts do out[#out + 1] = verdicts[i] end
+out[#out + 1] = tostring(#purge)
+for i = 1, #purge do out[#out + 1] = purge[i] end
+for i = 1, #tickets do out[#out + 1] = tickets[i] end
+return out

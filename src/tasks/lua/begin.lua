@@ -1,0 +1,32 @@
+-- Gives a task to an activation, if the ticket is its current one and nobody holds it.
+-- KEYS[1]: prefix
+-- ARGV: task id, ticket number, activation, worker id, lease (ms)
+-- Returns {'started' | 'resumed', now (ms), record fields as name, value …}
+--       | {'held' | 'stale' | 'ended' | 'cancelled' | 'gone', ticket…}
+local id, ticket, activation, worker, lease = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local tickets = {}
+local r = record(id)
+if not r then return { 'gone' } end
+if r.status == 'cancelled' then return { 'cancelled' } end
+if ended(r.status) then return { 'ended' } end
+if r.status == 'running' and r.activation ~= activation then return { 'held' } end
+if r.status ~= 'running' then
+  if r.status ~= 'pending' or r.ticket ~= ticket then return { 'stale' } end
+  if r.deadline and number(r.deadline) <= NOW then
+    end_timed_out(id, r, tickets)
+    return reply('ended', tickets)
+  end
+  local until_ms = NOW + lease
+  redis.call('HINCRBY', key('task', id), 'attempt', 1)
+  redis.call('HSET', key('task', id), 'activation', activation, 'worker', worker, 'lease_until', until_ms)
+  if not r.started_at then
+    redis.call('HSET', key('task', id), 'started_at', NOW, 'deadline', NOW + math.floor(number(r.timeout_s) * 1000))
+  end
+  set_status(id, r, 'running')
+  redis.call('ZADD', key('due'), until_ms, id)
+  redis.call('ZREM', key('due:tickets'), id)
+end
+local flat = redis.call('HGETALL', key('task', id))
+local out = { number(redis.call('HGET', key('task', id), 'attempt')) > 1 and 'resumed' or 'started', tostring(NOW) }
+for i = 1, #flat do out[#out + 1] = flat[i] end
+return out

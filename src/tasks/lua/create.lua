@@ -1,0 +1,44 @@
+-- Stores a new task, puts it in its session's line, and gives it a ticket when it can run now.
+-- KEYS[1]: prefix
+-- ARGV: task id, session id, idempotency key or '', hash of the parsed body, answer to store (JSON),
+--       seconds the answer is kept, record fields (JSON object of strings), run_at (ms, or ''), session title
+-- Returns {'created', ticket…} | {'replayed', answer} | {'conflict'} | {'session_deleted'}
+local id, sid, idem, body_hash, answer = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local tickets = {}
+local existing = record(id)
+if existing then
+  if existing.status == 'pending' and existing.ticket then ticket_of(id, existing, tickets) end
+  return reply('created', tickets)
+end
+if idem ~= '' then
+  local stored = redis.call('HMGET', key('idem', idem), 'hash', 'answer')
+  if stored[1] then
+    if stored[1] == body_hash then return { 'replayed', stored[2] } end
+    return { 'conflict' }
+  end
+end
+local session = key('session', sid)
+if redis.call('HGET', session, 'deleted') then return { 'session_deleted' } end
+
+if redis.call('HSETNX', session, 'created_at', NOW) == 1 then redis.call('HSET', session, 'title', ARGV[9]) end
+local r = cjson.decode(ARGV[7])
+r.session_id, r.status = sid, 'pending'
+local before = redis.call('HGET', session, 'last_id') or '0-0'
+for name, value in pairs(r) do redis.call('HSET', key('task', id), name, value) end
+redis.call('HSET', key('task', id), 'id', id, 'v', VERSION, 'created_at', NOW, 'status_at', NOW, 'seq', 1, 'log_from', before)
+redis.call('ZADD', key('status', 'pending'), NOW, id)
+redis.call('ZADD', key('session', sid, 'tasks'), NOW, id)
+
+local queued = { task = r.task }
+if ARGV[8] ~= '' and number(ARGV[8]) > NOW then
+  redis.call('ZADD', key('due'), ARGV[8], id)
+  queued.run_at = r.run_at
+else
+  queued.position = join_line(id, r, tickets)
+end
+log_event(id, r, 1, 'task_queued', cjson.encode(queued))
+if idem ~= '' then
+  redis.call('HSET', key('idem', idem), 'hash', body_hash, 'answer', answer)
+  redis.call('EXPIRE', key('idem', idem), ARGV[6])
+end
+return reply('created', tickets)

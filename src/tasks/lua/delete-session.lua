@@ -1,0 +1,19 @@
+-- Marks a session as deleted and cancels its unfinished tasks. From here on it does not exist for anybody.
+-- KEYS[1]: prefix
+-- ARGV: session id, reason, requested by
+-- Returns {'not_found'} | {'marked'}
+local sid = ARGV[1]
+local session = key('session', sid)
+local created = redis.call('HMGET', session, 'created_at', 'deleted')
+if not created[1] then return { 'not_found' } end
+if not created[2] then
+  redis.call('HSET', session, 'deleted', NOW)
+  redis.call('ZREM', key('sessions'), sid)
+end
+local tickets = {}
+for _, id in ipairs(redis.call('ZRANGE', key('session', sid, 'tasks'), 0, -1)) do
+  local status = redis.call('HGET', key('task', id), 'status')
+  if status and not ended(status) then cancel_task(id, record(id), ARGV[2], ARGV[3], tickets) end
+end
+redis.call('ZADD', key('due'), NOW, 'session:' .. sid)
+return { 'marked' }

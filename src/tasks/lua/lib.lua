@@ -1,0 +1,177 @@
+-- Shared vocabulary, put in front of every script. KEYS[1]: the prefix.
+local P = KEYS[1]
+local VERSION = '1'
+local TICKET_RECHECK = 5000
+local TICKET_RECHECK_MAX = 300000
+local MAX_LOSSES = 5
+local PUBLISH_MAX = 65536
+
+local clock = redis.call('TIME')
+local NOW = clock[1] * 1000 + math.floor(clock[2] / 1000)
+
+local function key(a, b, c)
+  local name = P .. ':' .. a
+  if b then name = name .. ':' .. b end
+  if c then name = name .. ':' .. c end
+  return name
+end
+
+local function record(id)
+  local flat = redis.call('HGETALL', key('task', id))
+  if #flat == 0 then return nil end
+  local r = {}
+  for i = 1, #flat, 2 do r[flat[i]] = flat[i + 1] end
+  return r
+end
+
+local function ended(status)
+  return status == 'completed' or status == 'failed' or status == 'cancelled'
+end
+
+local function number(value)
+  return tonumber(value or '') or 0
+end
+
+-- A lease counts as live for one more length after an outage in which nobody could renew it.
+local function lease_of(r)
+  return math.max(number(r.lease_until), number(redis.call('GET', key('grace_until'))))
+end
+
+-- Appends one event of task `id` (record `r`) to its session's log and publishes it. Returns its log id.
+local function log_event(id, r, seq, event_type, data)
+  local session = key('session', r.session_id)
+  local known = redis.call('HMGET', session, 'last_id', 'deleted')
+  local previous = known[1] or '0-0'
+  local entry = { 'v', VERSION, 'task', id, 'seq', seq, 'at', NOW, 'type', event_type, 'data', data }
+  if r.parent_task_id then
+    entry[#entry + 1] = 'parent'
+    entry[#entry + 1] = r.parent_task_id
+  end
+  local event_id = redis.call('XADD', key('session', r.session_id, 'log'), '*', unpack(entry))
+  redis.call('HSET', session, 'last_id', event_id, 'updated_at', NOW)
+  if not known[2] then redis.call('ZADD', key('sessions'), NOW, r.session_id) end
+  local message = {
+    prev = previous, id = event_id, task = id, seq = seq, at = NOW, type = event_type, parent = r.parent_task_id,
+  }
+  if #data <= PUBLISH_MAX then message.data = data end
+  redis.call('PUBLISH', key('events', r.session_id), cjson.encode(message))
+  return event_id
+end
+
+local function set_status(id, r, status)
+  redis.call('ZREM', key('status', r.status), id)
+  redis.call('ZADD', key('status', status), NOW, id)
+  redis.call('HSET', key('task', id), 'status', status, 'status_at', NOW)
+  r.status = status
+end
+
+local function ticket_of(id, r, tickets)
+  local priority = 1
+  if number(r.attempt) == 0 then priority = number(r.priority) + 2 end
+  tickets[#tickets + 1] = id
+  tickets[#tickets + 1] = r.ticket
+  tickets[#tickets + 1] = tostring(priority)
+end
+
+-- A pending task that may run now gets its next ticket. A ticket that gets lost is found through `due:tickets`.
+local function make_runnable(id, r, tickets)
+  r.ticket = tostring(redis.call('HINCRBY', key('task', id), 'ticket', 1))
+  redis.call('HSET', key('task', id), 'rechecks', 0)
+  redis.call('ZADD', key('due:tickets'), NOW + TICKET_RECHECK, id)
+  if r.deadline then
+    redis.call('ZADD', key('due'), r.deadline, id)
+  else
+    redis.call('ZREM', key('due'), id)
+  end
+  ticket_of(id, r, tickets)
+end
+
+local function head_of_line(session_id)
+  return redis.call('ZRANGE', key('session', session_id, 'line'), 0, 0)[1]
+end
+
+-- The task joins its session's line; at its head it becomes runnable. Returns its position, 1 = head.
+local function join_line(id, r, tickets)
+  local line = key('session', r.session_id, 'line')
+  local turn = redis.call('HINCRBY', key('session', r.session_id), 'turns', 1)
+  redis.call('ZADD', line, turn, id)
+  redis.call('HSET', key('task', id), 'in_line', 1)
+  if head_of_line(r.session_id) == id then make_runnable(id, r, tickets) else redis.call('ZREM', key('due'), id) end
+  return redis.call('ZRANK', line, id) + 1
+end
+
+-- The one way a task ends. `fields` are written to the record. The next of the session's line becomes runnable.
+local function end_task(id, r, status, event_type, data, fields, tickets)
+  local seq = number(r.seq) + 1
+  log_event(id, r, seq, event_type, data)
+  fields.seq = seq
+  fields.ended_at = NOW
+  fields.lease_until = 0
+  for name, value in pairs(fields) do redis.call('HSET', key('task', id), name, value) end
+  set_status(id, r, status)
+  redis.call('ZREM', key('due'), id)
+  redis.call('ZREM', key('due:tickets'), id)
+  local session_id = r.session_id
+  local was_head = head_of_line(session_id) == id
+  redis.call('ZREM', key('session', session_id, 'line'), id)
+  if redis.call('HGET', key('session', session_id), 'deleted') then
+    redis.call('ZADD', key('due'), NOW, 'session:' .. session_id)
+  elseif was_head then
+    local next_id = head_of_line(session_id)
+    local next_record = next_id and record(next_id)
+    if next_record and next_record.status == 'pending' then make_runnable(next_id, next_record, tickets) end
+  end
+end
+
+local function totals(r)
+  local started = number(r.started_at)
+  return {
+    total_iterations = number(r.iteration),
+    total_tokens = number(r.input_tokens) + number(r.output_tokens),
+    duration = started > 0 and NOW - started or 0,
+  }
+end
+
+local function end_cancelled(id, r, tickets)
+  local data = totals(r)
+  data.reason = r.cancel
+  data.requested_by = r.cancel_by
+  end_task(id, r, 'cancelled', 'task_cancelled', cjson.encode(data), {
+    stop_reason = 'cancelled', message = r.cancel, ended_by = r.activation or '',
+  }, tickets)
+end
+
+local function end_failed(id, r, code, message, stop_reason, tickets)
+  local data = totals(r)
+  data.error = { code = code, message = message }
+  data.stop_reason = stop_reason
+  end_task(id, r, 'failed', 'task_failed', cjson.encode(data), {
+    stop_reason = stop_reason, message = message, error = cjson.encode(data.error), ended_by = r.activation or '',
+  }, tickets)
+end
+
+local function end_timed_out(id, r, tickets)
+  end_failed(id, r, 'timeout', 'the time allowed for this task was used up', 'timeout', tickets)
+end
+
+-- Marks a task as to be cancelled. Returns 'cancelled' (ended here and now, or before), 'flagged' or 'ended'.
+local function cancel_task(id, r, reason, by, tickets)
+  if r.status == 'cancelled' then return 'cancelled' end
+  if ended(r.status) then return 'ended' end
+  if not r.cancel then
+    r.cancel, r.cancel_by = reason, by
+    redis.call('HSET', key('task', id), 'cancel', reason, 'cancel_by', by, 'cancel_at', NOW)
+  end
+  if r.status == 'running' and lease_of(r) > NOW then
+    redis.call('PUBLISH', key('control'), cjson.encode({ cancel = id }))
+    return 'flagged'
+  end
+  end_cancelled(id, r, tickets)
+  return 'cancelled'
+end
+
+local function reply(verdict, tickets)
+  local out = { verdict }
+  for i = 1, #tickets do out[#out + 1] = tickets[i] end
+  return out
+end

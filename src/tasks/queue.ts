@@ -1,0 +1,48 @@
+/** The one place that adds to BullMQ. A job is a wake-up for a ticket; all truth is in the task's record. */
+import { Queue } from 'bullmq'
+import type { Redis } from 'ioredis'
+import { messageOf } from '../errors.ts'
+import type { Log } from '../log.ts'
+import { QUEUE_NAME, type Ticket } from './store.ts'
+
+export interface TicketJob {
+  task_id: string
+  ticket: number
+}
+
+export interface TicketQueue {
+  /** Adding a ticket twice is harmless. Never throws: a ticket that could not be added is found by `beat`. */
+  add(tickets: readonly Ticket[]): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+export const createTicketQueue = (options: { redis: Redis; prefix: string; log: Log }): TicketQueue => {
+  const { redis, prefix, log } = options
+  const queue = new Queue<TicketJob>(QUEUE_NAME, { connection: redis, prefix, skipWaitingForReady: true })
+  queue.on('error', (error) => log.debug({ err: error.message }, '[ServerCoordinator] queue connection'))
+  const jobOf = (ticket: Ticket) => ({
+    name: 'ticket',
+    data: { task_id: ticket.task_id, ticket: ticket.n },
+    opts: {
+      jobId: `${ticket.task_id}.${ticket.n}`,
+      priority: ticket.priority,
+      attempts: 1,
+      removeOnComplete: true,
+      removeOnFail: true,
+    },
+  })
+  return {
+    async add(tickets) {
+      if (tickets.length === 0) return
+      try {
+        await queue.addBulk(tickets.map(jobOf))
+      } catch (error) {
+        log.warn(
+          { err: messageOf(error), tasks: tickets.map((ticket) => ticket.task_id) },
+          '[ServerCoordinator] tickets not added; the next heartbeats find them',
+        )
+      }
+    },
+    [Symbol.asyncDispose]: () => queue.close(),
+  }
+}

@@ -1,0 +1,334 @@
+/**
+ * Tasks, sessions and heartbeats in Redis. Every change is one Lua file (lua/), atomic and safe to repeat.
+ * Tickets that a change returns must be added to the queue by the caller; a lost one is found by `beat`.
+ * Every method throws `RedisUnavailable` when Redis cannot serve (on a patient connection it waits instead).
+ */
+import type { Redis } from 'ioredis'
+import { z } from 'zod'
+import { viaRedis } from '../redis.ts'
+import type { Event, LogEvent, TerminalEvent } from '../schemas/event.ts'
+import type { TaskStats, TaskStatus } from '../schemas/task.ts'
+import { TASK_STATUSES } from '../schemas/task.ts'
+import { entryOf, eventOf } from './event-log.ts'
+import { parseRecord, type TaskRecord } from './record.ts'
+import { createScripts } from './scripts.ts'
+
+/** A wake-up for BullMQ: job id `<task_id>.<n>`. */
+export interface Ticket {
+  task_id: string
+  n: number
+  /** BullMQ's: 1 first. */
+  priority: number
+}
+
+export type BeginResult =
+  | { verdict: 'started' | 'resumed'; now: number; record: TaskRecord }
+  | { verdict: 'held' | 'stale' | 'ended' | 'cancelled' | 'gone'; tickets: Ticket[] }
+
+/** `lost`: another activation has it, or it has ended; `gone`: it was deleted. */
+export type Refusal = { verdict: 'lost' | 'gone'; why: string }
+
+export interface Progress {
+  /** Record fields to set. */
+  set: Record<string, string | number>
+  /** Record counters to add to. */
+  add: Record<string, number>
+}
+
+export interface NewTask {
+  task_id: string
+  session_id: string
+  /** Record fields, absent ones left out. */
+  fields: Record<string, string>
+  run_at_ms?: number
+  title: string
+  idempotency?: { key: string; hash: string; answer: string }
+}
+
+export interface Lease {
+  task_id: string
+  activation: string
+}
+
+export interface Beat {
+  leases: ('ok' | 'cancel' | 'lost')[]
+  purge: string[]
+  tickets: Ticket[]
+}
+
+export type Store = ReturnType<typeof createStore>
+
+const Reply = z.array(z.string())
+const DAY_S = 86_400
+const WORKER_TTL_S = 15
+
+export interface StoreOptions {
+  redis: Redis
+  /** The cluster hash tag all keys begin with, e.g. `{alex}`. */
+  prefix: string
+  leaseMs: number
+}
+
+/** Where the queue keeps the job of a ticket; `beat` looks there before it calls a ticket lost. */
+export const QUEUE_NAME = 'tickets'
+
+export const createStore = ({ redis, prefix, leaseMs }: StoreOptions) => {
+  const run = createScripts(redis, prefix)
+  const key = (...parts: string[]) => [prefix, ...parts].join(':')
+  return {
+    async create(task: NewTask) {
+      const { idempotency } = task
+      const [verdict, ...rest] = Reply.parse(
+        await run('create', [
+          task.task_id,
+          task.session_id,
+          idempotency?.key ?? '',
+          idempotency?.hash ?? '',
+          idempotency?.answer ?? '',
+          DAY_S,
+          JSON.stringify(task.fields),
+          task.run_at_ms ?? '',
+          task.title,
+        ]),
+      )
+      switch (verdict) {
+        case 'created':
+          return { verdict, tickets: ticketsOf(rest) } as const
+        case 'replayed':
+          return { verdict, answer: rest[0] ?? '' } as const
+        case 'conflict':
+        case 'session_deleted':
+          return { verdict } as const
+        default:
+          throw new Error(`create answered ${verdict}`)
+      }
+    },
+
+    async begin(ticket: { task_id: string; n: number }, activation: string, worker: string): Promise<BeginResult> {
+      const [verdict, ...rest] = Reply.parse(
+        await run('begin', [ticket.task_id, ticket.n, activation, worker, leaseMs]),
+      )
+      if (verdict === 'started' || verdict === 'resumed') {
+        const record = parseRecord(rest.slice(1))
+        if (!record) throw new Error('begin answered without a record')
+        return { verdict, now: Number(rest[0]), record }
+      }
+      return { verdict: Verdict.parse(verdict), tickets: ticketsOf(rest) }
+    },
+
+    async append(
+      lease: Lease,
+      expectedSeq: number,
+      events: readonly LogEvent[],
+      progress: Progress,
+    ): Promise<{ verdict: 'ok'; cancel: boolean; ids: string[] } | Refusal> {
+      const reply = Reply.parse(
+        await run('append', [
+          lease.task_id,
+          lease.activation,
+          expectedSeq,
+          leaseMs,
+          JSON.stringify(progress.set),
+          JSON.stringify(progress.add),
+          ...events.flatMap(typeAndData),
+        ]),
+      )
+      if (reply[0] === 'ok') return { verdict: 'ok', cancel: reply[1] === '1', ids: reply.slice(2) }
+      return refusalOf(reply)
+    },
+
+    /** Without a terminal event the task ends `cancelled`. A cancel asked for before wins over any end. */
+    async finish(
+      lease: Lease,
+      expectedSeq: number,
+      events: readonly LogEvent[],
+      terminal: TerminalEvent | null,
+      progress: Progress,
+    ): Promise<{ verdict: 'ok'; status: TaskStatus; tickets: Ticket[] } | Refusal> {
+      const status = terminal ? STATUS_OF[terminal.event_type] : 'cancelled'
+      const reply = Reply.parse(
+        await run('finish', [
+          lease.task_id,
+          lease.activation,
+          expectedSeq,
+          status,
+          ...(terminal ? typeAndData(terminal) : ['', '']),
+          JSON.stringify(progress.set),
+          JSON.stringify(progress.add),
+          ...events.flatMap(typeAndData),
+        ]),
+      )
+      if (reply[0] === 'ok')
+        return { verdict: 'ok', status: reply[1] as TaskStatus, tickets: ticketsOf(reply.slice(2)) }
+      return refusalOf(reply)
+    },
+
+    async release(lease: Lease, reason: 'drained' | 'worker_lost'): Promise<{ verdict: 'ok'; tickets: Ticket[] } | Refusal> {
+      const reply = Reply.parse(await run('release', [lease.task_id, lease.activation, reason]))
+      if (reply[0] === 'ok' || reply[0] === 'cancelled') return { verdict: 'ok', tickets: ticketsOf(reply.slice(1)) }
+      return refusalOf(reply)
+    },
+
+    async cancel(taskId: string, reason: string, by: string) {
+      const [verdict, status, sessionId = '', ...rest] = Reply.parse(await run('cancel', [taskId, reason, by]))
+      if (verdict === 'not_found') return { verdict } as const
+      if (verdict !== 'cancelled' && verdict !== 'flagged' && verdict !== 'ended')
+        throw new Error(`cancel answered ${verdict}`)
+      return { verdict, status: status as TaskStatus, sessionId, tickets: ticketsOf(rest) } as const
+    },
+
+    async beat(worker: { id: string; info: string }, leases: readonly Lease[], most: number): Promise<Beat> {
+      const reply = Reply.parse(
+        await run('beat', [
+          worker.id,
+          worker.info,
+          WORKER_TTL_S,
+          leaseMs,
+          `${key(QUEUE_NAME)}:`,
+          Math.random(),
+          most,
+          ...leases.flatMap((lease) => [lease.task_id, lease.activation]),
+        ]),
+      )
+      const held = Number(reply[0])
+      const purges = Number(reply[1 + held])
+      return {
+        leases: reply.slice(1, 1 + held) as Beat['leases'],
+        purge: reply.slice(2 + held, 2 + held + purges),
+        tickets: ticketsOf(reply.slice(2 + held + purges)),
+      }
+    },
+
+    /** Marks the session; what is left goes with `purgeSession`, called until it says `purged`. */
+    async deleteSession(sessionId: string, reason: string, by: string): Promise<'marked' | 'not_found'> {
+      const [verdict] = Reply.parse(await run('delete-session', [sessionId, reason, by]))
+      return verdict === 'marked' ? 'marked' : 'not_found'
+    },
+
+    async purgeSession(sessionId: string): Promise<'purged' | 'more' | 'busy' | 'not_deleted'> {
+      return Purge.parse(await run('purge-session', [sessionId, 500]))
+    },
+
+    async list(query: ListQuery) {
+      const reply = (await run('list', [
+        query.limit,
+        query.cursor,
+        query.statuses.join(','),
+        query.sessionId,
+        query.text.toLowerCase(),
+        query.budget,
+      ])) as [string, string, ...string[][]]
+      const [next, total, ...flats] = reply
+      return {
+        records: flats.map(parseRecord).filter((record) => record !== null),
+        next: next === '' ? undefined : next,
+        total: total === '' ? undefined : Number(total),
+      }
+    },
+
+    async get(taskId: string): Promise<TaskRecord | null> {
+      const fields = await viaRedis(redis.hgetall(key('task', taskId)))
+      const record = parseRecord(Object.entries(fields).flat())
+      if (!record) return null
+      const deleted = await viaRedis(redis.hexists(key('session', record.session_id), 'deleted'))
+      return deleted ? null : record
+    },
+
+    async stats(): Promise<TaskStats> {
+      const replies = await viaRedis(
+        TASK_STATUSES.reduce((multi, status) => multi.zcard(key('status', status)), redis.multi()).exec(),
+      )
+      return Object.fromEntries(TASK_STATUSES.map((status, i) => [status, Number(replies?.[i]?.[1] ?? 0)])) as TaskStats
+    },
+
+    /** Events after `after` (exclusive), oldest first, raw; entries of releases we cannot read throw. */
+    async readLog(sessionId: string, after: string, count: number): Promise<Event[]> {
+      const entries = await viaRedis(redis.xrange(key('session', sessionId, 'log'), `(${after}`, '+', 'COUNT', count))
+      return entries.map(([id, flat]) => eventOf(sessionId, entryOf(id, flat)))
+    },
+
+    /** The id before the last `count` entries, so that reading after it gives those. */
+    async lastIdsFrom(sessionId: string, count: number): Promise<string> {
+      const entries = await viaRedis(
+        redis.xrevrange(key('session', sessionId, 'log'), '+', '-', 'COUNT', count + 1),
+      )
+      return entries.length > count ? (entries.at(-1)?.[0] ?? '0-0') : '0-0'
+    },
+
+    async sessionFields(sessionId: string): Promise<Record<string, string> | null> {
+      const fields = await viaRedis(redis.hgetall(key('session', sessionId)))
+      return fields['created_at'] === undefined || fields['deleted'] !== undefined ? null : fields
+    },
+
+    /** Last log id per session, in order; `0-0` for a session without a log. */
+    async lastIds(sessionIds: readonly string[]): Promise<string[]> {
+      const pipeline = redis.pipeline()
+      for (const id of sessionIds) pipeline.hget(key('session', id), 'last_id')
+      const replies = await viaRedis(pipeline.exec())
+      return sessionIds.map((_, i) => (replies?.[i]?.[1] as string | null | undefined) ?? '0-0')
+    },
+
+    async readTodos(sessionId: string): Promise<string | null> {
+      return viaRedis(redis.get(key('session', sessionId, 'todos')))
+    },
+
+    async writeTodos(lease: Lease, todos: string): Promise<{ verdict: 'ok' } | Refusal> {
+      const reply = Reply.parse(await run('write-todos', [lease.task_id, lease.activation, todos]))
+      return reply[0] === 'ok' ? { verdict: 'ok' } : refusalOf(reply)
+    },
+
+    /** What every worker must know at once, e.g. that a provider asked for a pause. */
+    async tellWorkers(message: object): Promise<void> {
+      await viaRedis(redis.publish(key('control'), JSON.stringify(message)))
+    },
+
+    /** A worker that leaves takes itself off the list. */
+    async forgetWorker(workerId: string): Promise<void> {
+      await viaRedis(redis.multi().zrem(key('workers'), workerId).del(key('worker', workerId)).exec())
+    },
+
+    async publish(sessionId: string, message: string): Promise<void> {
+      await viaRedis(redis.publish(key('events', sessionId), message))
+    },
+
+    key,
+    redis,
+  }
+}
+
+export interface ListQuery {
+  limit: number
+  /** JSON as `list.lua` gave it, or ''. */
+  cursor: string
+  statuses: readonly TaskStatus[]
+  sessionId: string
+  text: string
+  /** Most records one call looks at. */
+  budget: number
+}
+
+const Verdict = z.enum(['held', 'stale', 'ended', 'cancelled', 'gone'])
+const Purge = z.enum(['purged', 'more', 'busy', 'not_deleted'])
+
+const STATUS_OF = {
+  task_complete: 'completed',
+  task_failed: 'failed',
+  task_cancelled: 'cancelled',
+} as const satisfies Record<TerminalEvent['event_type'], TaskStatus>
+
+const typeAndData = (event: LogEvent): [string, string] => {
+  const { event_type, ...data } = event
+  return [event_type, JSON.stringify(data)]
+}
+
+const refusalOf = (reply: readonly string[]): Refusal => ({
+  verdict: reply[0] === 'gone' ? 'gone' : 'lost',
+  why: reply[1] ?? '',
+})
+
+const ticketsOf = (flat: readonly string[]): Ticket[] => {
+  const tickets: Ticket[] = []
+  for (let i = 0; i + 2 < flat.length; i += 3)
+    tickets.push({ task_id: flat[i] as string, n: Number(flat[i + 1]), priority: Number(flat[i + 2]) })
+  return tickets
+}

@@ -1,0 +1,163 @@
+/** The task and session routes over a real service; nothing works on the tasks here. */
+import { randomUUID } from 'node:crypto'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { startApi } from '../support/api.ts'
+import { expectProblem } from './support.ts'
+
+type Api = Awaited<ReturnType<typeof startApi>>
+let api: Api
+beforeAll(async () => {
+  api = await startApi()
+})
+afterAll(async () => {
+  await api[Symbol.asyncDispose]()
+})
+
+const post = (path: string, body: unknown = {}, headers: Record<string, string> = {}) =>
+  api.request(path, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', ...headers },
+    body: JSON.stringify(body),
+  })
+const created = async (
+  body: object = {},
+): Promise<{ task_id: string; session_id: string; status: string }> => {
+  const answer = await post('/api/tasks', { task: 'look around', ...body })
+  expect(answer.status).toBe(201)
+  return (await answer.json()) as { task_id: string; session_id: string; status: string }
+}
+const get = async <T>(path: string): Promise<T> => (await (await api.request(path)).json()) as T
+const ids = (tasks: { task_id: string }[]) => tasks.map(({ task_id }) => task_id)
+const session = () => `s-${randomUUID()}`
+
+test('a new task is 201 with its Location, and can be read there', async () => {
+  const session_id = session()
+  const answer = await post('/api/tasks', { task: 'look around', session_id })
+  const { task_id, ...rest } = (await answer.json()) as { task_id: string }
+  expect([answer.status, rest]).toEqual([201, { session_id, status: 'pending' }])
+  expect(task_id).toMatch(/^task-/)
+  expect(answer.headers.get('Location')).toBe(`/api/tasks/${task_id}`)
+  expect(await get(`/api/tasks/${task_id}`)).toMatchObject({ task_id, session_id, task: 'look around' })
+})
+
+test("the guide's example without a Content-Type of its own is taken", async () => {
+  const answer = await api.request('/api/tasks', {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/x-www-form-urlencoded' },
+    body: '{"tool_preset": "read-only", "task": "Review this PR"}',
+  })
+  expect([answer.status, await answer.json()]).toMatchObject([
+    201,
+    { session_id: expect.stringMatching(/^session-/) },
+  ])
+})
+
+test('a repeated Idempotency-Key gives the first answer again, for another body 409', async () => {
+  const key = { 'Idempotency-Key': randomUUID() }
+  const session_id = session()
+  const first = await post('/api/tasks', { task: 'once', session_id }, key)
+  const again = await post('/api/tasks', { session_id, task: 'once' }, key)
+  expect([first.status, first.headers.get('Idempotent-Replayed')]).toEqual([201, null])
+  expect([again.status, again.headers.get('Idempotent-Replayed')]).toEqual([200, 'true'])
+  expect(again.headers.get('Location')).toBe(first.headers.get('Location'))
+  expect(await again.json()).toEqual(await first.json())
+  await expectProblem(
+    await post('/api/tasks', { task: 'other', session_id }, key),
+    409,
+    'idempotency_conflict',
+  )
+  expect(await get<[]>(`/api/tasks?session_id=${session_id}`)).toHaveLength(1)
+})
+
+test('a long poll of a task that does not end answers when its time is up', async () => {
+  const { task_id } = await created()
+  const start = performance.now()
+  expect(await get(`/api/tasks/${task_id}?wait_s=0.3`)).toMatchObject({ task_id })
+  expect(performance.now() - start).toBeGreaterThan(250)
+})
+
+test('a long poll answers as soon as the task ends', async () => {
+  const { task_id } = await created()
+  const waiting = get(`/api/tasks/${task_id}?wait_s=15`)
+  await post(`/api/tasks/${task_id}/cancel`)
+  expect(await waiting).toMatchObject({ status: 'cancelled' })
+})
+
+test('pages follow the Link to the end and count what there is', async () => {
+  const session_id = session()
+  const made: string[] = []
+  for (let i = 0; i < 5; i++) made.push((await created({ session_id })).task_id)
+  const seen: string[] = []
+  let path: string | undefined = `/api/tasks?limit=2&session_id=${session_id}&status=pending&status=running`
+  while (path !== undefined) {
+    const answer: Response = await api.request(path)
+    expect(answer.headers.get('X-Total-Count')).toBe('5')
+    seen.push(...ids((await answer.json()) as { task_id: string }[]))
+    const next = /^<(.*)>; rel="next"$/.exec(answer.headers.get('Link') ?? '')?.[1]
+    path = next === undefined ? undefined : new URL(next).pathname + new URL(next).search
+  }
+  expect(seen.toSorted()).toEqual(made.toSorted())
+})
+
+test('cancel without a body, as the guide has it, ends a pending task; again is the same', async () => {
+  const { task_id } = await created()
+  for (let i = 0; i < 2; i++) {
+    const answer = await api.request(`/api/tasks/${task_id}/cancel`, { method: 'POST' })
+    expect([answer.status, await answer.json()]).toEqual([
+      200,
+      { message: 'Task cancelled successfully', task_id, status: 'cancelled' },
+    ])
+  }
+  expect(await get(`/api/tasks/${task_id}`)).toMatchObject({ message: 'task cancelled by user' })
+})
+
+test('a reason is shown', async () => {
+  const { task_id } = await created()
+  await post(`/api/tasks/${task_id}/cancel`, { reason: 'changed my mind' })
+  expect(await get(`/api/tasks/${task_id}`)).toMatchObject({ message: 'changed my mind' })
+})
+
+test('bulk cancel tells what it cancelled and what it could not', async () => {
+  const session_id = session()
+  const first = await created({ session_id })
+  const second = await created({ session_id })
+  const all = await post('/api/tasks/cancel', { session_id })
+  const { cancelled, skipped } = (await all.json()) as { cancelled: string[]; skipped: object[] }
+  expect(cancelled.toSorted()).toEqual([first.task_id, second.task_id].toSorted())
+  expect(skipped).toEqual([])
+  const unknown = await post('/api/tasks/cancel', { task_ids: ['task-unknown'] })
+  expect(await unknown.json()).toMatchObject({ cancelled: [], skipped: [{ task_id: 'task-unknown' }] })
+})
+
+test('stats count every status', async () => {
+  await created()
+  const stats = await get<Record<string, number>>('/api/tasks/stats')
+  expect(Object.keys(stats).toSorted()).toEqual(
+    ['cancelled', 'completed', 'failed', 'pending', 'running', 'waiting'].toSorted(),
+  )
+  expect(stats.pending).toBeGreaterThan(0)
+})
+
+test('a session is listed, read, deleted, and gone', async () => {
+  const { session_id } = await created({ session_id: session() })
+  const listed = await get<{ session_id: string }[]>('/api/sessions')
+  expect(listed.map((each) => each.session_id)).toContain(session_id)
+  expect(await get(`/api/sessions/${session_id}`)).toMatchObject({ session_id, messages: expect.any(Array) })
+  const deleted = await api.request(`/api/sessions/${session_id}`, { method: 'DELETE' })
+  expect([202, 204]).toContain(deleted.status)
+  await expectProblem(await api.request(`/api/sessions/${session_id}`), 404, 'session_not_found')
+})
+
+test('HEAD of a stream leaves no stream open', async () => {
+  const answer = await api.request(`/api/sse?session_id=${session()}`, { method: 'HEAD' })
+  expect([answer.status, answer.headers.get('Content-Type')]).toEqual([200, 'text/event-stream'])
+})
+
+test('presets and workers are told', async () => {
+  const presets = await get<{ agent_presets: { name: string }[]; tool_presets: { name: string }[] }>(
+    '/api/presets',
+  )
+  expect(presets.tool_presets.map(({ name }) => name)).toContain('read-only')
+  expect(presets.agent_presets.map(({ name }) => name)).toContain('default')
+  expect(await get('/api/workers')).toBeInstanceOf(Array)
+})

@@ -1,0 +1,125 @@
+/** Writes an activation's events: in order, grouped while an append is under way, never past a refusal. */
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Emitter } from '../src/agent/agent.ts'
+import { LeaseLost, RedisUnavailable } from '../src/errors.ts'
+import type { LogEvent } from '../src/schemas/event.ts'
+import { ephemeralMessage } from '../src/tasks/feed.ts'
+import type { Lease, Progress, Refusal, Store } from '../src/tasks/store.ts'
+import { type LeaseClock, monotonicMs } from './lease.ts'
+
+interface Options {
+  store: Store
+  lease: Lease
+  clock: LeaseClock
+  sessionId: string
+  /** The task's `seq` when the activation began. */
+  seq: number
+  /** An append told that a cancel was asked for. */
+  onCancel: () => void
+  /** This activation was refused; nothing more is written. */
+  onRefused: (refusal: Refusal) => void
+}
+
+const RETRY_MS = 250
+
+export const createEmitter = (options: Options) => {
+  const { store, lease, clock, sessionId } = options
+  let seq = options.seq
+  let queued: LogEvent[] = []
+  let sending: Promise<void> | null = null
+  let refused: LeaseLost | null = null
+  let closed = false
+
+  const send = async () => {
+    // Events emitted in the same turn travel together.
+    await Promise.resolve()
+    while (queued.length > 0 && !refused && !closed) {
+      const events = queued
+      queued = []
+      const sentAt = monotonicMs()
+      const result = await persist(() => store.append(lease, seq, events, progressOf(events)))
+      if (result.verdict === 'ok') {
+        seq += events.length
+        clock.renewed(sentAt)
+        if (result.cancel) options.onCancel()
+      } else {
+        refused = new LeaseLost(result.why)
+        options.onRefused(result)
+      }
+    }
+    sending = null
+  }
+
+  const kick = () => {
+    if (!sending && !refused && !closed) sending = send()
+  }
+
+  const emitter: Emitter = {
+    emit(...events) {
+      queued.push(...events)
+      kick()
+    },
+    async commit() {
+      while (sending) await sending
+      if (refused) throw refused
+    },
+    ephemeral(event) {
+      if (store.redis.status !== 'ready') return
+      store.publish(sessionId, ephemeralMessage(lease.task_id, Date.now(), event)).catch(() => {})
+    },
+  }
+
+  return {
+    ...emitter,
+    /** Stops sending. What was not sent yet goes with the last write: `finish` takes it and the expected seq. */
+    async close(): Promise<{ seq: number; rest: LogEvent[] }> {
+      closed = true
+      if (sending) await sending
+      return { seq, rest: queued }
+    },
+  }
+}
+
+/** Repeats while Redis cannot serve: a finished step is held until it is written or refused. */
+export const persist = async <T>(write: () => Promise<T>): Promise<T> => {
+  for (;;) {
+    try {
+      return await write()
+    } catch (error) {
+      if (!(error instanceof RedisUnavailable)) throw error
+      await pause(RETRY_MS)
+    }
+  }
+}
+
+/** What these events change in the task's record. */
+export const progressOf = (events: readonly LogEvent[]): Progress => {
+  const set: Progress['set'] = {}
+  const add: Progress['add'] = {}
+  const count = (name: string, by: number) => {
+    if (by !== 0) add[name] = (add[name] ?? 0) + by
+  }
+  for (const event of events) {
+    switch (event.event_type) {
+      case 'iteration_start':
+        set['iteration'] = event.iteration
+        break
+      case 'think_complete':
+        count('model_calls', 1)
+        count('input_tokens', event.usage.input_tokens)
+        count('output_tokens', event.usage.output_tokens)
+        count('cached_tokens', event.usage.cached_tokens)
+        break
+      case 'tool_call_complete':
+        count('tool_calls', 1)
+        break
+      case 'iteration_complete':
+        // A finished iteration shows that the task does not kill its workers.
+        set['losses'] = 0
+        break
+      default:
+        break
+    }
+  }
+  return { set, add }
+}

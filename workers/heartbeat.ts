@@ -1,0 +1,70 @@
+/** Once a second: keeps this worker's leases, hears what became of its tasks, looks after what is due. */
+import { setTimeout as pause } from 'node:timers/promises'
+import { messageOf } from '../src/errors.ts'
+import type { Log } from '../src/log.ts'
+import type { WorkerInfo } from '../src/schemas/health.ts'
+import type { TicketQueue } from '../src/tasks/queue.ts'
+import type { Store } from '../src/tasks/store.ts'
+import type { Activations } from './activations.ts'
+import { monotonicMs } from './lease.ts'
+
+interface Options {
+  store: Store
+  queue: TicketQueue
+  activations: Activations
+  info: () => WorkerInfo
+  /** A beat sent at this monotonic time was confirmed. */
+  onConfirmed: (sentAt: number) => void
+  log: Log
+}
+
+const BEAT_MS = 1000
+/** Due tasks looked at with one beat. */
+const DUE_A_BEAT = 20
+
+export const createHeartbeat = (options: Options) => {
+  const { store, queue, activations, log } = options
+  const stopping = new AbortController()
+  let beating: Promise<void> | null = null
+
+  const beatOnce = async () => {
+    const held = activations.all()
+    const info = options.info()
+    const sentAt = monotonicMs()
+    const beat = await store.beat({ id: info.worker_id, info: JSON.stringify(info) }, held, DUE_A_BEAT)
+    options.onConfirmed(sentAt)
+    held.forEach((activation, i) => {
+      if (!activations.has(activation)) return
+      const verdict = beat.leases[i]
+      if (verdict === 'ok') activation.clock.renewed(sentAt)
+      else activation.stop(verdict === 'cancel' ? 'cancelled' : 'refused')
+      if (verdict === 'cancel') activation.clock.renewed(sentAt)
+    })
+    await queue.add(beat.tickets)
+    for (const sessionId of beat.purge) while ((await store.purgeSession(sessionId)) === 'more');
+  }
+
+  /** Beats now, or joins the beat under way. Never throws. */
+  const beat = (): Promise<void> => {
+    beating ??= beatOnce()
+      .catch((error: unknown) => log.warn({ err: messageOf(error) }, '[ServerCoordinator] heartbeat failed'))
+      .finally(() => {
+        beating = null
+      })
+    return beating
+  }
+
+  const loop = async () => {
+    while (!stopping.signal.aborted) {
+      const next = monotonicMs() + BEAT_MS
+      await beat()
+      await pause(Math.max(0, next - monotonicMs()), undefined, { signal: stopping.signal }).catch(() => {})
+    }
+  }
+
+  return {
+    beat,
+    start: () => void loop(),
+    stop: () => stopping.abort(),
+  }
+}
