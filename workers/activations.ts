@@ -2,8 +2,8 @@
 import type { Lease } from '../src/tasks/store.ts'
 import type { LeaseClock } from './lease.ts'
 
-/** Why an activation was told to stop. `refused`: Redis says another has it; `lapsed`: our own clock does. */
-export type StopCause = 'cancelled' | 'timeout' | 'refused' | 'lapsed' | 'drained'
+/** Why an activation was told to stop, the signal's reason. `refused`: Redis says the task is not ours any more. */
+export type StopCause = 'cancelled' | 'timeout' | 'refused' | 'drained'
 
 export interface Activation extends Lease {
   clock: LeaseClock

@@ -58,7 +58,7 @@ export const createRunTask = (options: RunTaskOptions) => {
       stop(why) {
         if (cause) return
         cause = why
-        controller.abort(new Error(why))
+        controller.abort(why)
       },
     }
     const emitter = createEmitter({
@@ -124,8 +124,6 @@ export const createRunTask = (options: RunTaskOptions) => {
               )
             case 'drained':
               return release('drained')
-            case 'lapsed':
-              return release('worker_lost')
             case 'refused':
             case null:
               return

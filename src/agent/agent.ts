@@ -88,9 +88,9 @@ export interface AgentDeps {
 }
 
 export interface RetryPolicy {
-  /** Calls of one model before the next one is tried, by what went wrong last. */
+  /** Failures of each kind after which one model is given up. */
   tries: { overloaded: number; network: number; timeout: number }
-  /** The same for an overloaded model while a fallback remains. */
+  /** The same for overload, while a fallback remains. */
   triesBeforeFallback: number
   /** First wait; each further one is three times as long, give or take a quarter, up to `maxMs`. */
   baseMs: number

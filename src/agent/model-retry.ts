@@ -48,14 +48,13 @@ export const callModel = async (
   let messages = request.messages
   let shortened = false
   let position = 0
-  let tries = 0
+  let tries = noTries()
 
   for (;;) {
     const model = deps.models[position] ?? deps.models[0]
     const fallback = deps.models[position + 1]
     if (!(await throttled(model, request.signal, deps))) return { kind: 'stopped' }
     deps.onTry()
-    tries += 1
     const began = performance.now()
     const result = await deps.model({ ...request, model, messages })
     if (signal.aborted) return { kind: 'stopped' }
@@ -63,6 +62,7 @@ export const callModel = async (
       return { kind: 'answer', answer: result.answer, durationMs: Math.round(performance.now() - began) }
 
     const { failure } = result
+    tries[failure.kind] += 1
     const shorter = failure.kind === 'context_overflow' && !shortened ? shortenOutputs(messages) : null
     const waitMs = shorter ? 0 : waitBefore(failure, tries, fallback !== undefined, policy)
     if (failure.kind === 'overloaded')
@@ -76,7 +76,7 @@ export const callModel = async (
       if (deps.shouldPause() || !(await waited(waitMs, signal))) return { kind: 'stopped' }
     } else if (fallback !== undefined && failure.kind !== 'rejected' && failure.kind !== 'aborted') {
       position += 1
-      tries = 0
+      tries = noTries()
       tell({ ...failure, message: `${failure.message} (falling back to ${fallback})` }, 0, model, deps)
     } else {
       deps.log.warn({ model, code: failure.code, tries }, `model call failed: ${failure.message}`)
@@ -85,18 +85,30 @@ export const callModel = async (
   }
 }
 
+/** Failed calls of one model. */
+type Tries = Record<ModelFailure['kind'], number>
+const noTries = (): Tries => ({
+  overloaded: 0,
+  network: 0,
+  timeout: 0,
+  context_overflow: 0,
+  rejected: 0,
+  aborted: 0,
+})
+
 /** Milliseconds until the same model is asked again; null when it should not be. */
 const waitBefore = (
   failure: ModelFailure,
-  tries: number,
+  tries: Tries,
   hasFallback: boolean,
   policy: RetryPolicy,
 ): number | null => {
   if (failure.kind !== 'overloaded' && failure.kind !== 'network' && failure.kind !== 'timeout') return null
   const allowed =
     failure.kind === 'overloaded' && hasFallback ? policy.triesBeforeFallback : policy.tries[failure.kind]
-  if (tries >= allowed) return null
-  const backoff = policy.baseMs * 3 ** (tries - 1) * (0.75 + Math.random() / 2)
+  if (tries[failure.kind] >= allowed) return null
+  const waits = tries.overloaded + tries.network + tries.timeout - 1
+  const backoff = policy.baseMs * 3 ** waits * (0.75 + Math.random() / 2)
   return Math.round(Math.min(policy.maxMs, Math.max(backoff, failure.retryAfterMs ?? 0)))
 }
 

@@ -54,14 +54,20 @@ export const createOpenAiModel = ({
         builder.add(chunk)
         if (builder.size() > MAX_ANSWER_CHARS) return failed(TOO_LONG)
       }
-      return ended(builder, wire, request.signal) ?? failed(wire.html() ? notAnApi(baseUrl) : BROKEN_OFF)
+      return (
+        unanswered(wire, request.signal) ??
+        answered(builder, wire.done()) ??
+        failed(wire.idled() ? IDLE : BROKEN_OFF)
+      )
     } catch (error) {
-      const end = ended(builder, wire, request.signal)
-      if (end) return end
       const refused = wire.refused()
-      if (refused) return withoutRefused(quirks, refused) ?? failed(httpFailure(refused))
+      if (refused && !request.signal.aborted)
+        return withoutRefused(quirks, refused) ?? failed(httpFailure(refused))
       if (error instanceof APIError && error.error) return failed(streamFailure(error.error))
-      return failed({ kind: 'network', code: 'connection_failed', message: rootMessage(error) })
+      const broken = { kind: 'network', code: 'connection_failed', message: rootMessage(error) } as const
+      return (
+        unanswered(wire, request.signal) ?? answered(builder, false) ?? failed(wire.idled() ? IDLE : broken)
+      )
     }
   }
 
@@ -95,16 +101,19 @@ const withoutRefused = (quirks: Quirks, { body }: { body: string }): Quirks | nu
   return null
 }
 
-/**
- * How a call ended whose stream is over, well or not; null when it broke off. An answer that gave its finish
- * reason is whole, whatever became of the connection then. The library takes the end of the connection for the
- * end of the answer, so without a finish reason only the stream's own end mark counts.
- */
-const ended = (builder: AnswerBuilder, wire: Wire, signal: AbortSignal): Result | null => {
+const unanswered = (wire: Wire, signal: AbortSignal): Result | null => {
   if (signal.aborted) return failed(ABORTED)
+  return wire.html() ? failed(NOT_AN_API) : null
+}
+
+/**
+ * The answer, when it is whole: one that gave its finish reason is, whatever became of the connection then.
+ * The library takes the end of the connection for the end of the answer, so without a finish reason only the
+ * stream's own end mark counts.
+ */
+const answered = (builder: AnswerBuilder, endMark: boolean): Result | null => {
   const finish = builder.finishReason()
-  if (finish === undefined && wire.idled()) return failed(IDLE)
-  if (finish === undefined && !wire.done()) return null
+  if (finish === undefined && !endMark) return null
   const answer = builder.build()
   const empty = answer.content === '' && answer.tool_calls.length === 0
   return finish === 'content_filter' && empty ? failed(FILTERED) : { ok: true, answer }
@@ -135,13 +144,11 @@ const IDLE: ModelFailure = {
   message: 'the model sent nothing for too long',
 }
 
-const notAnApi = (baseUrl: string): ModelFailure => ({
+const NOT_AN_API: ModelFailure = {
   kind: 'rejected',
   code: 'not_an_api',
-  message: `${withoutCredentials(baseUrl)} answered with an HTML page: check base_url`,
-})
-
-const withoutCredentials = (url: string) => (URL.canParse(url) ? new URL(url).host : 'base_url')
+  message: 'the endpoint answered with an HTML page: check base_url',
+}
 
 /** The innermost cause says what happened (`ECONNREFUSED …`); the outer ones say `Connection error.` */
 const rootMessage = (error: unknown): string => {

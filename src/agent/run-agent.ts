@@ -9,7 +9,7 @@ import { nextGroup, runGroup } from './run-tools.ts'
 import { closingEvents, completeEvent, openingEvents, startEvent, thinkEvent } from './step-events.ts'
 import { createTextStream } from './text-stream.ts'
 
-const ABORT_GRACE_MS = 2_000
+const ABORT_GRACE_MS = 5_000
 
 const EMPTY_ANSWER = {
   code: 'empty_answer',

@@ -67,7 +67,8 @@ const redisState = ({ redis }: FleetSnapshot): ComponentState => {
   if (!redis.up) return { name, status: 'not_ready', message: redis.message ?? 'Redis is away' }
   const details = redis.latency_ms === undefined ? {} : { details: { latency_ms: redis.latency_ms } }
   if (!redis.evicts) return { name, status: 'ready', message: 'Redis answers', ...details }
-  const message = 'Redis may evict tasks when its memory is full: set maxmemory-policy to noeviction'
+  const message =
+    redis.message ?? 'Redis may evict tasks when its memory is full: set maxmemory-policy to noeviction'
   return { name, status: 'not_ready', message, ...details }
 }
 

@@ -50,7 +50,9 @@ export const TaskRecord = z.object({
   cached_tokens: count,
   model_calls: count,
   tool_calls: count,
+  /** Log id before the task's first event, and of its terminal one. */
   log_from: z.string().optional(),
+  end_id: z.string().optional(),
 })
 export type TaskRecord = z.infer<typeof TaskRecord>
 

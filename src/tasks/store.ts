@@ -59,6 +59,9 @@ export interface Beat {
 export type Store = ReturnType<typeof createStore>
 
 const Reply = z.array(z.string())
+/** How long an activation may stay silent before its task goes to another. */
+export const LEASE_MS = 3000
+
 const DAY_S = 86_400
 const WORKER_TTL_S = 15
 
@@ -247,8 +250,8 @@ export const createStore = ({ redis, prefix, leaseMs }: StoreOptions) => {
       return entries.map(([id, flat]) => eventOf(sessionId, entryOf(id, flat)))
     },
 
-    /** The id before the last `count` entries, so that reading after it gives those. */
-    async lastIdsFrom(sessionId: string, count: number): Promise<string> {
+    /** The id before the last `count` entries, so that reading after it gives those; with 0, nothing of the past. */
+    async idBeforeLast(sessionId: string, count: number): Promise<string> {
       const entries = await viaRedis(
         redis.xrevrange(key('session', sessionId, 'log'), '+', '-', 'COUNT', count + 1),
       )

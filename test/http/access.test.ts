@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { Access } from '../../src/http/access.ts'
-import { bareApp, expectProblem } from './support.ts'
+import { bareApp, problemIn } from './support.ts'
 
 const guarded = (access: Partial<Access> = {}) => {
   const { app } = bareApp(access)
@@ -49,14 +49,17 @@ describe('Host', () => {
     'localhost:99999',
     '',
   ])('%s is refused', async (host) => {
-    await expectProblem(await ask('/api/things', { Host: host }), 403, 'foreign_host')
+    expect(await problemIn(await ask('/api/things', { Host: host }))).toMatchObject({
+      status: 403,
+      code: 'foreign_host',
+    })
   })
 
   test('probes may address a pod by its IP, and Prometheus when metrics are public', async () => {
     const pod = { Host: '10.1.2.3:8080' }
     expect((await ask('/health/ready', pod)).status).toBe(200)
-    await expectProblem(await ask('/metrics', pod), 403, 'foreign_host')
-    await expectProblem(await ask('/healthy', pod), 403, 'foreign_host')
+    expect(await problemIn(await ask('/metrics', pod))).toMatchObject({ status: 403, code: 'foreign_host' })
+    expect(await problemIn(await ask('/healthy', pod))).toMatchObject({ status: 403, code: 'foreign_host' })
     expect((await guarded({ metricsPublic: true })('/metrics', pod)).status).toBe(200)
   })
 })
@@ -85,8 +88,14 @@ describe('Origin', () => {
     'garbage',
   ])('a post from %s is refused, a read is not', async (origin) => {
     const headers = { Host: 'localhost:8080', Origin: origin }
-    await expectProblem(await ask('/api/things', { ...headers, ...json }, 'POST'), 403, 'foreign_origin')
-    await expectProblem(await ask('/api/things', headers, 'DELETE'), 403, 'foreign_origin')
+    expect(await problemIn(await ask('/api/things', { ...headers, ...json }, 'POST'))).toMatchObject({
+      status: 403,
+      code: 'foreign_origin',
+    })
+    expect(await problemIn(await ask('/api/things', headers, 'DELETE'))).toMatchObject({
+      status: 403,
+      code: 'foreign_origin',
+    })
     const read = await ask('/api/things', headers)
     expect([read.status, read.headers.get('Access-Control-Allow-Origin')]).toEqual([200, null])
   })
@@ -97,7 +106,10 @@ describe('Origin', () => {
     'multipart/form-data; boundary=x',
   ])('a foreign form of type %s is 415', async (type) => {
     const headers = { Origin: 'http://evil.example', 'Content-Type': type }
-    await expectProblem(await ask('/api/things', headers, 'POST'), 415, 'unsupported_media_type')
+    expect(await problemIn(await ask('/api/things', headers, 'POST'))).toMatchObject({
+      status: 415,
+      code: 'unsupported_media_type',
+    })
   })
 })
 
@@ -108,9 +120,12 @@ describe('Bearer token', () => {
     for (const path of ['/api/things', '/metrics', '/nowhere', '/healthy']) {
       const answer = await ask(path)
       expect(answer.headers.get('WWW-Authenticate')).toMatch(/^Bearer/)
-      await expectProblem(answer, 401, 'unauthorized')
+      expect(await problemIn(answer)).toMatchObject({ status: 401, code: 'unauthorized' })
     }
-    await expectProblem(await ask('/api/things', {}, 'OPTIONS'), 401, 'unauthorized')
+    expect(await problemIn(await ask('/api/things', {}, 'OPTIONS'))).toMatchObject({
+      status: 401,
+      code: 'unauthorized',
+    })
     expect((await ask('/health')).status).toBe(200)
     expect((await ask('/health/ready')).status).toBe(200)
   })
@@ -129,7 +144,10 @@ describe('Bearer token', () => {
     'Basic first-token',
     'first-token',
   ])('%s is refused', async (value) => {
-    await expectProblem(await ask('/api/things', { Authorization: value }), 401, 'unauthorized')
+    expect(await problemIn(await ask('/api/things', { Authorization: value }))).toMatchObject({
+      status: 401,
+      code: 'unauthorized',
+    })
   })
 
   test('public metrics need none', async () => {

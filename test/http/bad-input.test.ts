@@ -1,7 +1,7 @@
 /** Whatever is wrong with a request: it is told in one form, and nothing is left behind. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { startApi } from '../support/api.ts'
-import { expectProblem } from './support.ts'
+import { problemIn } from './support.ts'
 
 type Api = Awaited<ReturnType<typeof startApi>>
 let api: Api
@@ -54,17 +54,15 @@ describe('creating a task with', () => {
       'metadata',
     ],
   ])('%s is 400 and names the field', async (_, body, code, field) => {
-    const problem = await expectProblem(await post('/api/tasks', body), 400, code)
+    const problem = await problemIn(await post('/api/tasks', body))
+    expect(problem).toMatchObject({ status: 400, code })
     expect(problem.errors?.map(({ path }) => path)).toEqual([field])
     await expectNothingLeft()
   })
 
   test('an unknown preset tells the known ones', async () => {
-    const problem = await expectProblem(
-      await post('/api/tasks', { task: 'x', tool_preset: 'nothing' }),
-      400,
-      'unknown_preset',
-    )
+    const problem = await problemIn(await post('/api/tasks', { task: 'x', tool_preset: 'nothing' }))
+    expect(problem).toMatchObject({ status: 400, code: 'unknown_preset' })
     expect(problem.detail).toContain('read-only')
     await expectNothingLeft()
   })
@@ -104,7 +102,7 @@ describe('creating a task with', () => {
       { 'Content-Type': 'application/x-www-form-urlencoded', Origin: 'http://evil.example' },
     ],
   ])('%s is refused', async (_, body, status, code, headers) => {
-    await expectProblem(await post('/api/tasks', body, headers), status, code)
+    expect(await problemIn(await post('/api/tasks', body, headers))).toMatchObject({ status, code })
     await expectNothingLeft()
   })
 })
@@ -135,13 +133,16 @@ describe('asking for', () => {
     ['/api/sse?session_id=s&last_event_id=99999999999999999999-0', 400, 'invalid_request'],
     ['/api/sse?session_id=s&replay=some', 400, 'invalid_request'],
   ])('%s is %d %s', async (path, status, code) => {
-    await expectProblem(await api.request(path), status, code)
+    expect(await problemIn(await api.request(path))).toMatchObject({ status, code })
     await expectNothingLeft()
   })
 
   test('a stream after an event id that is none is 400', async () => {
     const headers = { 'Last-Event-ID': 'abc' }
-    await expectProblem(await api.request('/api/sse?session_id=s', { headers }), 400, 'invalid_request')
+    expect(await problemIn(await api.request('/api/sse?session_id=s', { headers }))).toMatchObject({
+      status: 400,
+      code: 'invalid_request',
+    })
   })
 })
 
@@ -160,7 +161,7 @@ describe('changing what is not there or not to be changed', () => {
     ['/health', 'POST', '{}', 405, 'method_not_allowed'],
   ])('%s %s %s is %d %s', async (path, method, body, status, code) => {
     const init = { method, ...(body !== undefined && { body, headers: JSON_TYPE }) }
-    await expectProblem(await api.request(path, init), status, code)
+    expect(await problemIn(await api.request(path, init))).toMatchObject({ status, code })
     await expectNothingLeft()
   })
 })

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { MAX_BODY_BYTES, readBody } from '../../src/http/body.ts'
-import { bareApp, expectProblem } from './support.ts'
+import { bareApp, problemIn } from './support.ts'
 
 const Body = z.strictObject({
   task: z.string(),
@@ -45,13 +45,22 @@ describe('content types', () => {
     'application/jsonp',
     'json',
   ])('%s is 415', async (type) => {
-    await expectProblem(await post(VALID, type), 415, 'unsupported_media_type')
+    expect(await problemIn(await post(VALID, type))).toMatchObject({
+      status: 415,
+      code: 'unsupported_media_type',
+    })
   })
 
   test('a real form is 415, broken JSON sent as one is 400', async () => {
     const form = 'application/x-www-form-urlencoded'
-    await expectProblem(await post('task=look', form), 415, 'unsupported_media_type')
-    await expectProblem(await post('{"task": look}', form), 400, 'invalid_json')
+    expect(await problemIn(await post('task=look', form))).toMatchObject({
+      status: 415,
+      code: 'unsupported_media_type',
+    })
+    expect(await problemIn(await post('{"task": look}', form))).toMatchObject({
+      status: 400,
+      code: 'invalid_json',
+    })
   })
 
   test('a compressed body is 415', async () => {
@@ -60,7 +69,7 @@ describe('content types', () => {
       body: VALID,
       headers: { 'Content-Type': 'application/json', 'Content-Encoding': 'gzip' },
     })
-    await expectProblem(answer, 415, 'unsupported_media_type')
+    expect(await problemIn(answer)).toMatchObject({ status: 415, code: 'unsupported_media_type' })
   })
 })
 
@@ -75,39 +84,47 @@ describe('broken JSON', () => {
     ['{"task": -}', 10],
     ['{"task": "\\x"}', 11],
   ])('%j stops making sense at %d', async (body, position) => {
-    const { detail } = await expectProblem(await post(body), 400, 'invalid_json')
+    const { detail, code } = await problemIn(await post(body))
+    expect(code).toBe('invalid_json')
     expect(detail).toContain(`position ${position} `)
   })
 
   test('the line and column are told', async () => {
-    const { detail } = await expectProblem(await post('{\n  "task": look\n}'), 400, 'invalid_json')
+    const { detail, code } = await problemIn(await post('{\n  "task": look\n}'))
+    expect(code).toBe('invalid_json')
     expect(detail).toContain('line 2 column 11')
   })
 
   test('nothing, and what is not UTF-8, is no JSON', async () => {
-    await expectProblem(await post(''), 400, 'invalid_json')
-    await expectProblem(await post(' \n'), 400, 'invalid_json')
-    await expectProblem(await post(null, null), 400, 'invalid_json')
-    await expectProblem(await post(new Uint8Array([123, 0xff, 125])), 400, 'invalid_json')
+    expect(await problemIn(await post(''))).toMatchObject({ status: 400, code: 'invalid_json' })
+    expect(await problemIn(await post(' \n'))).toMatchObject({ status: 400, code: 'invalid_json' })
+    expect(await problemIn(await post(null, null))).toMatchObject({ status: 400, code: 'invalid_json' })
+    expect(await problemIn(await post(new Uint8Array([123, 0xff, 125])))).toMatchObject({
+      status: 400,
+      code: 'invalid_json',
+    })
   })
 
   test('a body of nothing but brackets is refused, however deep', async () => {
-    await expectProblem(await post('['.repeat(500_000)), 400, 'invalid_json')
-    await expectProblem(await post('['.repeat(400_000) + ']'.repeat(400_000)), 400, 'invalid_request')
+    expect(await problemIn(await post('['.repeat(500_000)))).toMatchObject({
+      status: 400,
+      code: 'invalid_json',
+    })
+    expect(await problemIn(await post('['.repeat(400_000) + ']'.repeat(400_000)))).toMatchObject({
+      status: 400,
+      code: 'invalid_request',
+    })
   })
 })
 
 describe('the schema', () => {
   test.each(['[]', '"task"', '1', 'null', 'true'])('%s is not an object', async (body) => {
-    await expectProblem(await post(body), 400, 'invalid_request')
+    expect(await problemIn(await post(body))).toMatchObject({ status: 400, code: 'invalid_request' })
   })
 
   test('every wrong field is named, unknown ones too', async () => {
-    const problem = await expectProblem(
-      await post('{"count":10,"a":1,"b":2,"tags":{"x":1}}'),
-      400,
-      'invalid_request',
-    )
+    const problem = await problemIn(await post('{"count":10,"a":1,"b":2,"tags":{"x":1}}'))
+    expect(problem).toMatchObject({ status: 400, code: 'invalid_request' })
     expect(problem.errors?.map(({ path }) => path).toSorted()).toEqual(['a', 'b', 'count', 'tags.x', 'task'])
     expect(problem.errors).toContainEqual({ path: 'a', message: 'unknown field' })
     expect(problem.errors).toContainEqual({ path: 'task', message: 'required' })
@@ -119,7 +136,8 @@ describe('the schema', () => {
       ['{"task":"x","\\u005f_proto__":{"count":1}}', '__proto__'],
       ['{"task":"x","tags":{"__proto__":"y"}}', 'tags.__proto__'],
     ] as const) {
-      const problem = await expectProblem(await post(body), 400, 'invalid_request')
+      const problem = await problemIn(await post(body))
+      expect(problem).toMatchObject({ status: 400, code: 'invalid_request' })
       expect(problem.errors).toEqual([{ path, message: 'unknown field' }])
     }
     expect({}).not.toHaveProperty('count')
@@ -127,7 +145,8 @@ describe('the schema', () => {
 
   test('a thousand unknown fields make a short answer', async () => {
     const fields = Object.fromEntries(Array.from({ length: 1000 }, (_, i) => [`field${i}`, 1]))
-    const problem = await expectProblem(await post(JSON.stringify(fields)), 400, 'invalid_request')
+    const problem = await problemIn(await post(JSON.stringify(fields)))
+    expect(problem).toMatchObject({ status: 400, code: 'invalid_request' })
     expect(problem.errors?.length).toBeLessThanOrEqual(50)
     expect(problem.detail.length).toBeLessThan(300)
   })
@@ -144,15 +163,21 @@ describe('an optional body', () => {
 
   test('is judged when it is there', async () => {
     expect(await (await post(VALID, 'application/json', '/optional')).json()).toEqual({ task: 'look around' })
-    await expectProblem(await post('{"x":1}', 'application/json', '/optional'), 400, 'invalid_request')
+    expect(await problemIn(await post('{"x":1}', 'application/json', '/optional'))).toMatchObject({
+      status: 400,
+      code: 'invalid_request',
+    })
   })
 })
 
-describe('size', () => {
-  const sized = (bytes: number) => `{"task":"${'x'.repeat(bytes - 11)}"}`
+const sized = (bytes: number) => `{"task":"${'x'.repeat(bytes - 11)}"}`
 
+describe('size', () => {
   test('1 MiB passes, one byte more is 413', async () => {
     expect((await post(sized(MAX_BODY_BYTES))).status).toBe(200)
-    await expectProblem(await post(sized(MAX_BODY_BYTES + 1)), 413, 'body_too_large')
+    expect(await problemIn(await post(sized(MAX_BODY_BYTES + 1)))).toMatchObject({
+      status: 413,
+      code: 'body_too_large',
+    })
   })
 })

@@ -55,18 +55,19 @@ describe('readiness', () => {
   })
 })
 
-describe('what /health answers', () => {
-  const observed = (states: FleetSnapshot[]) => {
-    const log = recordedLog()
-    let next = 0
-    const fleet = {
-      workers: async () => [],
-      snapshot: () => states[Math.min(next++, states.length - 1)] ?? snapshot(),
-    }
-    const redact = (text: string) => text.replaceAll(SECRET, '***')
-    return { log, health: createHealth({ fleet, redact, log, version: '1.2.3' }) }
-  }
+const redact = (text: string) => text.replaceAll(SECRET, '***')
 
+const observed = (states: FleetSnapshot[]) => {
+  const log = recordedLog()
+  let next = 0
+  const fleet = {
+    workers: async () => [],
+    snapshot: () => states[Math.min(next++, states.length - 1)] ?? snapshot(),
+  }
+  return { log, health: createHealth({ fleet, redact, log, version: '1.2.3' }) }
+}
+
+describe('what /health answers', () => {
   test('carries version and uptime', () => {
     expect(observed([snapshot()]).health()).toMatchObject({ version: '1.2.3', uptime_s: expect.any(Number) })
   })

@@ -3,7 +3,7 @@ import { text } from 'node:stream/consumers'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { readBody } from '../../src/http/body.ts'
-import { bareApp, expectProblem, listening } from './support.ts'
+import { bareApp, listening, problemIn } from './support.ts'
 
 const echo = (tokens: string[] = []) => {
   const { app } = bareApp({ tokens })
@@ -41,17 +41,26 @@ test('a body sent in chunks is read', async () => {
 
 test.each([2, 6, 30])('the sender of %d MB reads the 413', async (count) => {
   await using server = await echo()
-  await expectProblem(await post(server.url, megabytes(count)), 413, 'body_too_large')
+  expect(await problemIn(await post(server.url, megabytes(count)))).toMatchObject({
+    status: 413,
+    code: 'body_too_large',
+  })
 })
 
 test('so does the sender of 2 MB in chunks', async () => {
   await using server = await echo()
-  await expectProblem(await post(server.url, new Blob([megabytes(2)]).stream()), 413, 'body_too_large')
+  expect(await problemIn(await post(server.url, new Blob([megabytes(2)]).stream()))).toMatchObject({
+    status: 413,
+    code: 'body_too_large',
+  })
 })
 
 test('a large body to a route that reads none gets its answer too', async () => {
   await using server = await echo(['token'])
-  await expectProblem(await post(server.url, megabytes(6)), 401, 'unauthorized')
+  expect(await problemIn(await post(server.url, megabytes(6)))).toMatchObject({
+    status: 401,
+    code: 'unauthorized',
+  })
 })
 
 test('who announces a large body and never sends it is answered all the same', async () => {
@@ -84,4 +93,23 @@ test('a wrong Host on the wire is refused', async () => {
   )
   expect(answer).toMatch(/^HTTP\/1.1 403 /)
   expect(answer).toContain('"code":"foreign_host"')
+})
+
+test('a handler that waits learns that its client has gone', async () => {
+  const { app } = bareApp()
+  const { promise: gone, resolve: leave } = Promise.withResolvers<void>()
+  const { promise: asked, resolve: ask } = Promise.withResolvers<void>()
+  app.get('/wait', async (c) => {
+    c.req.raw.signal.addEventListener('abort', () => leave())
+    ask()
+    await gone
+    return c.text('too late')
+  })
+  await using server = await listening(app)
+  const client = new AbortController()
+  const answer = fetch(`${server.url}/wait`, { signal: client.signal })
+  await asked
+  client.abort()
+  await expect(answer).rejects.toThrow('aborted')
+  await gone
 })

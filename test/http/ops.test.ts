@@ -6,7 +6,7 @@ import { createOpsApp } from '../../src/http/ops.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import type { FleetSnapshot } from '../../src/tasks/service.ts'
 import { snapshot } from './fleet-snapshots.ts'
-import { expectProblem, listening, recordedLog } from './support.ts'
+import { listening, problemIn, recordedLog } from './support.ts'
 
 const ops = (fleet: FleetSnapshot = snapshot(), notReady: string[] = []) => {
   const metrics = createMetrics({ version: '1.2.3' })
@@ -35,7 +35,7 @@ test('liveness does not ask for Redis, readiness says why not', async () => {
   expect((await app.request('/health/live')).status).toBe(200)
   const answer = await app.request('/health/ready')
   expect(answer.headers.get('Retry-After')).toBe('1')
-  expect((await expectProblem(answer, 503, 'not_ready')).detail).toBe('Redis is away')
+  expect(await problemIn(answer)).toMatchObject({ status: 503, code: 'not_ready', detail: 'Redis is away' })
   expect((await ops().request('/health/ready')).status).toBe(200)
 })
 

@@ -1,8 +1,10 @@
 /** The task and session routes over a real service; nothing works on the tasks here. */
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { z } from 'zod'
+import { TaskCreated } from '../../src/schemas/task.ts'
 import { startApi } from '../support/api.ts'
-import { expectProblem } from './support.ts'
+import { problemIn } from './support.ts'
 
 type Api = Awaited<ReturnType<typeof startApi>>
 let api: Api
@@ -19,21 +21,21 @@ const post = (path: string, body: unknown = {}, headers: Record<string, string> 
     headers: { 'Content-Type': 'application/json', ...headers },
     body: JSON.stringify(body),
   })
-const created = async (
-  body: object = {},
-): Promise<{ task_id: string; session_id: string; status: string }> => {
+const created = async (body: object = {}) => {
   const answer = await post('/api/tasks', { task: 'look around', ...body })
   expect(answer.status).toBe(201)
-  return (await answer.json()) as { task_id: string; session_id: string; status: string }
+  return TaskCreated.parse(await answer.json())
 }
-const get = async <T>(path: string): Promise<T> => (await (await api.request(path)).json()) as T
-const ids = (tasks: { task_id: string }[]) => tasks.map(({ task_id }) => task_id)
+const get = async (path: string): Promise<unknown> => (await api.request(path)).json()
+const Tasks = z.array(z.object({ task_id: z.string() }))
+const Bulk = z.object({ cancelled: z.array(z.string()), skipped: z.array(z.unknown()) })
+const named = (name: string) => expect.arrayContaining([expect.objectContaining({ name })])
 const session = () => `s-${randomUUID()}`
 
 test('a new task is 201 with its Location, and can be read there', async () => {
   const session_id = session()
   const answer = await post('/api/tasks', { task: 'look around', session_id })
-  const { task_id, ...rest } = (await answer.json()) as { task_id: string }
+  const { task_id, ...rest } = TaskCreated.parse(await answer.json())
   expect([answer.status, rest]).toEqual([201, { session_id, status: 'pending' }])
   expect(task_id).toMatch(/^task-/)
   expect(answer.headers.get('Location')).toBe(`/api/tasks/${task_id}`)
@@ -61,12 +63,11 @@ test('a repeated Idempotency-Key gives the first answer again, for another body 
   expect([again.status, again.headers.get('Idempotent-Replayed')]).toEqual([200, 'true'])
   expect(again.headers.get('Location')).toBe(first.headers.get('Location'))
   expect(await again.json()).toEqual(await first.json())
-  await expectProblem(
-    await post('/api/tasks', { task: 'other', session_id }, key),
-    409,
-    'idempotency_conflict',
-  )
-  expect(await get<[]>(`/api/tasks?session_id=${session_id}`)).toHaveLength(1)
+  expect(await problemIn(await post('/api/tasks', { task: 'other', session_id }, key))).toMatchObject({
+    status: 409,
+    code: 'idempotency_conflict',
+  })
+  expect(await get(`/api/tasks?session_id=${session_id}`)).toHaveLength(1)
 })
 
 test('a long poll of a task that does not end answers when its time is up', async () => {
@@ -92,7 +93,7 @@ test('pages follow the Link to the end and count what there is', async () => {
   while (path !== undefined) {
     const answer: Response = await api.request(path)
     expect(answer.headers.get('X-Total-Count')).toBe('5')
-    seen.push(...ids((await answer.json()) as { task_id: string }[]))
+    seen.push(...Tasks.parse(await answer.json()).map(({ task_id }) => task_id))
     const next = /^<(.*)>; rel="next"$/.exec(answer.headers.get('Link') ?? '')?.[1]
     path = next === undefined ? undefined : new URL(next).pathname + new URL(next).search
   }
@@ -122,7 +123,7 @@ test('bulk cancel tells what it cancelled and what it could not', async () => {
   const first = await created({ session_id })
   const second = await created({ session_id })
   const all = await post('/api/tasks/cancel', { session_id })
-  const { cancelled, skipped } = (await all.json()) as { cancelled: string[]; skipped: object[] }
+  const { cancelled, skipped } = Bulk.parse(await all.json())
   expect(cancelled.toSorted()).toEqual([first.task_id, second.task_id].toSorted())
   expect(skipped).toEqual([])
   const unknown = await post('/api/tasks/cancel', { task_ids: ['task-unknown'] })
@@ -131,7 +132,7 @@ test('bulk cancel tells what it cancelled and what it could not', async () => {
 
 test('stats count every status', async () => {
   await created()
-  const stats = await get<Record<string, number>>('/api/tasks/stats')
+  const stats = z.record(z.string(), z.number()).parse(await get('/api/tasks/stats'))
   expect(Object.keys(stats).toSorted()).toEqual(
     ['cancelled', 'completed', 'failed', 'pending', 'running', 'waiting'].toSorted(),
   )
@@ -140,12 +141,14 @@ test('stats count every status', async () => {
 
 test('a session is listed, read, deleted, and gone', async () => {
   const { session_id } = await created({ session_id: session() })
-  const listed = await get<{ session_id: string }[]>('/api/sessions')
-  expect(listed.map((each) => each.session_id)).toContain(session_id)
+  expect(await get('/api/sessions')).toContainEqual(expect.objectContaining({ session_id }))
   expect(await get(`/api/sessions/${session_id}`)).toMatchObject({ session_id, messages: expect.any(Array) })
   const deleted = await api.request(`/api/sessions/${session_id}`, { method: 'DELETE' })
   expect([202, 204]).toContain(deleted.status)
-  await expectProblem(await api.request(`/api/sessions/${session_id}`), 404, 'session_not_found')
+  expect(await problemIn(await api.request(`/api/sessions/${session_id}`))).toMatchObject({
+    status: 404,
+    code: 'session_not_found',
+  })
 })
 
 test('HEAD of a stream leaves no stream open', async () => {
@@ -154,10 +157,9 @@ test('HEAD of a stream leaves no stream open', async () => {
 })
 
 test('presets and workers are told', async () => {
-  const presets = await get<{ agent_presets: { name: string }[]; tool_presets: { name: string }[] }>(
-    '/api/presets',
-  )
-  expect(presets.tool_presets.map(({ name }) => name)).toContain('read-only')
-  expect(presets.agent_presets.map(({ name }) => name)).toContain('default')
+  expect(await get('/api/presets')).toMatchObject({
+    agent_presets: named('default'),
+    tool_presets: named('read-only'),
+  })
   expect(await get('/api/workers')).toBeInstanceOf(Array)
 })

@@ -15,7 +15,9 @@ const ALLOWED = new Set([
 ])
 
 /** `source` is the worker's own environment. */
-export const toolEnvironment = (source: Readonly<Record<string, string | undefined>>): Record<string, string> => {
+export const toolEnvironment = (
+  source: Readonly<Record<string, string | undefined>>,
+): Record<string, string> => {
   const allowed = Object.entries(source).filter(
     (entry): entry is [string, string] =>
       entry[1] !== undefined && (ALLOWED.has(entry[0]) || /^LC_[A-Z]+$/.test(entry[0])),

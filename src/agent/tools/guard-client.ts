@@ -4,7 +4,7 @@ import { extname } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import type { Guard, GuardedCommand, GuardedResult } from './guard.ts'
-import { type FromGuard, readMessages, type ToGuard } from './guard-protocol.ts'
+import { type FromGuard, readLines, type ToGuard } from './guard-protocol.ts'
 import { sweep } from './process-sweep.ts'
 
 /** Beyond a call's time limit or abort: a guard that has not answered by then is dead or stuck, and replaced. */
@@ -63,9 +63,11 @@ const link = (leaseMs: number, lastBeat: number | undefined): GuardLink => {
   const gone = Promise.withResolvers<void>()
   let dead = false
 
+  const replace = (): void => void child.kill('SIGKILL')
   const send = (message: ToGuard): void => void child.stdin.write(`${JSON.stringify(message)}\n`)
 
-  readMessages<FromGuard>(child.stdout, (message) => {
+  readLines(child.stdout, (line) => {
+    const message: FromGuard = JSON.parse(line)
     const call = calls.get(message.id)
     if (message.type === 'output') call?.command.onOutput?.(message.chunk)
     else call?.settle(message.result)
@@ -83,7 +85,8 @@ const link = (leaseMs: number, lastBeat: number | undefined): GuardLink => {
     )
     gone.resolve()
   }
-  child.once('exit', () => void bury())
+  // Not `exit`: answers may still be in the pipe then.
+  child.once('close', () => void bury())
   child.once('error', () => void bury())
   if (lastBeat !== undefined) send({ type: 'beat', sentAt: lastBeat })
 
@@ -94,12 +97,11 @@ const link = (leaseMs: number, lastBeat: number | undefined): GuardLink => {
     send,
     run: (id, command) =>
       new Promise((resolve) => {
-        const replaceGuard = (): void => void child.kill('SIGKILL')
-        let stuck = setTimeout(replaceGuard, command.timeoutMs + STUCK_MS)
+        let stuck = setTimeout(replace, command.timeoutMs + STUCK_MS)
         const onAbort = (): void => {
           send({ type: 'abort', id })
           clearTimeout(stuck)
-          stuck = setTimeout(replaceGuard, STUCK_MS)
+          stuck = setTimeout(replace, STUCK_MS)
         }
         const settle = (result: GuardedResult): void => {
           clearTimeout(stuck)
@@ -115,7 +117,7 @@ const link = (leaseMs: number, lastBeat: number | undefined): GuardLink => {
     async close() {
       if (dead) return gone.promise
       child.stdin.end()
-      const timer = setTimeout(() => child.kill('SIGKILL'), DISPOSE_MS)
+      const timer = setTimeout(replace, DISPOSE_MS)
       await gone.promise
       clearTimeout(timer)
     },

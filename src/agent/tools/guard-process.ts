@@ -8,7 +8,7 @@
 import { Socket } from 'node:net'
 import type { GuardedResult } from './guard.ts'
 import { type GuardedCall, startCall } from './guard-call.ts'
-import { type FromGuard, GUARD_MARGIN_MS, monotonicMs, readMessages, type ToGuard } from './guard-protocol.ts'
+import { type FromGuard, GUARD_MARGIN_MS, monotonicMs, readLines, type ToGuard } from './guard-protocol.ts'
 
 const leaseMs = Number(process.argv[2])
 const calls = new Map<number, GuardedCall>()
@@ -38,10 +38,13 @@ const begin = (request: Extract<ToGuard, { type: 'run' }>): void => {
   const { id } = request
   const call = startCall(request, (chunk) => send({ type: 'output', id, chunk }))
   calls.set(id, call)
-  void call.ended.then((result) => {
-    calls.delete(id)
-    send({ type: 'done', id, result })
-  })
+  void report(id, call)
+}
+
+const report = async (id: number, call: GuardedCall): Promise<void> => {
+  const result = await call.ended
+  calls.delete(id)
+  send({ type: 'done', id, result })
 }
 
 const watchDeadline = (): void => {
@@ -79,4 +82,4 @@ process.on('uncaughtException', (error) => {
 toWorker.on('error', () => {})
 fromWorker.on('error', () => {})
 fromWorker.on('close', () => void leave(0))
-readMessages(fromWorker, receive)
+readLines(fromWorker, (line) => receive(JSON.parse(line)))

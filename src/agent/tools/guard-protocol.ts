@@ -19,13 +19,13 @@ export type FromGuard =
 
 export const monotonicMs = (): number => Number(process.hrtime.bigint()) / 1e6
 
-/** Not node:readline: it also breaks at U+2028, which JSON leaves as it is. Both ends are ours, so no schema. */
-export const readMessages = <Message>(stream: Readable, receive: (message: Message) => void): void => {
+/** Not node:readline: it also breaks at U+2028, which JSON leaves as it is. */
+export const readLines = (stream: Readable, receive: (line: string) => void): void => {
   let rest = ''
   stream.setEncoding('utf8')
   stream.on('data', (chunk: string) => {
     const lines = (rest + chunk).split('\n')
     rest = lines.pop() ?? ''
-    for (const line of lines) receive(JSON.parse(line) as Message)
+    for (const line of lines) receive(line)
   })
 }

@@ -45,10 +45,11 @@ export const capText = (text: string, limit = MODEL_CHARS): Capped => {
   return collected.result()
 }
 
-/** Terminal colours and control characters say nothing to a model. */
+/** Terminal colours and control characters say nothing to a model; tabs and newlines stay. */
 export const plainText = (text: string): string =>
-  // oxlint-disable-next-line no-control-regex -- removing control characters is the purpose
-  stripVTControlCharacters(text).replaceAll(/\r\n/g, '\n').replaceAll(/[\u0000-\u0008\u000B-\u001F\u007F]/g, '')
+  stripVTControlCharacters(text)
+    .replaceAll('\r\n', '\n')
+    .replaceAll(/[^\P{Cc}\t\n]/gu, '')
 
 const withoutLoneHigh = (text: string): string => text.replace(/[\uD800-\uDBFF]$/, '')
 const withoutLoneLow = (text: string): string => text.replace(/^[\uDC00-\uDFFF]/, '')

@@ -56,7 +56,8 @@ export const createJail = ({ workspace, closedDirs }: JailOptions): Jail => {
   const judge = (absolute: string, shown: string): string => {
     if (!isWithin(workspace, absolute)) throw new PathRefused(`${shown} is outside the workspace`)
     const path = relative(workspace, absolute)
-    if (isClosed(path)) throw new PathRefused(`${shown} is closed to tools (.git, .env* and ALEX's own state are)`)
+    if (isClosed(path))
+      throw new PathRefused(`${shown} is closed to tools (.git, .env* and ALEX's own state are)`)
     return path
   }
 

@@ -28,7 +28,11 @@ export const replaceFile = async (
   // A name that file tools don't list, should a crash leave it behind.
   const temporary = join(folder.via, `.alex-${randomBytes(6).toString('hex')}.tmp`)
   try {
-    await using handle = await open(temporary, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o666)
+    await using handle = await open(
+      temporary,
+      constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL,
+      0o666,
+    )
     await handle.writeFile(content)
     if (existing !== undefined) await chmod(temporary, existing.mode)
     beforeEffect()
@@ -78,4 +82,5 @@ const openOrMake = async (jail: Jail, parent: Anchor, segment: string): Promise<
   }
 }
 
-const codeOf = (error: unknown): unknown => (error instanceof Error && 'code' in error ? error.code : undefined)
+const codeOf = (error: unknown): unknown =>
+  error instanceof Error && 'code' in error ? error.code : undefined

@@ -103,7 +103,7 @@ end
 -- The one way a task ends. `fields` are written to the record. The next of the session's line becomes runnable.
 local function end_task(id, r, status, event_type, data, fields, tickets)
   local seq = number(r.seq) + 1
-  log_event(id, r, seq, event_type, data)
+  fields.end_id = log_event(id, r, seq, event_type, data)
   fields.seq = seq
   fields.ended_at = NOW
   fields.lease_until = 0

@@ -1,0 +1,140 @@
+/** The tools of a worker: which there are, which a preset offers, and how a call of one is carried out. */
+import { z } from 'zod'
+import { LeaseLost, messageOf } from '../../errors.ts'
+import type { Toolbox } from '../agent.ts'
+import type { ToolSpec } from '../model.ts'
+import { permits } from '../presets.ts'
+import { bashTool } from './bash.ts'
+import { fileEditTool } from './file-edit.ts'
+import { fileReadTool } from './file-read.ts'
+import { fileWriteTool } from './file-write.ts'
+import { findTool } from './find.ts'
+import { grepTool } from './grep.ts'
+import { listFilesTool } from './list-files.ts'
+import { capText } from './output-cap.ts'
+import type { Sandbox } from './sandbox.ts'
+import { thinkTool } from './think.ts'
+import { todoReadTool } from './todo-read.ts'
+import { todoUpdateTool } from './todo-update.ts'
+import type { Tool, ToolContext, ToolOutput } from './tool.ts'
+import { badArguments, failureOutput, problemsOf } from './tool-failure.ts'
+
+export interface ToolboxOptions {
+  /** Absolute, real paths of ALEX's own state; no tool reads or writes there. */
+  closedDirs: readonly string[]
+  sandbox: Sandbox
+  /** Of processes that tools start; see `toolEnvironment`. */
+  env: Readonly<Record<string, string>>
+}
+
+export const createToolbox = (options: ToolboxOptions): Toolbox =>
+  toolboxOf([
+    fileReadTool(options),
+    fileWriteTool(options),
+    fileEditTool(options),
+    listFilesTool(options),
+    findTool(options),
+    grepTool(options),
+    bashTool(options),
+    thinkTool,
+    todoReadTool,
+    todoUpdateTool,
+  ])
+
+/** Names that models use for a tool of another name. */
+const ALIASES: Readonly<Record<string, string>> = { ripgrep: 'grep' }
+
+export const toolboxOf = (tools: readonly Tool[]): Toolbox => {
+  const byName = new Map(tools.map((tool) => [tool.name, tool]))
+  const specs = new Map(tools.map((tool) => [tool.name, specOf(tool)]))
+  const find = (name: string): Tool | undefined => byName.get(name) ?? byName.get(ALIASES[name] ?? '')
+  const namesWhere = (test: (tool: Tool) => boolean): string[] => tools.filter(test).map(({ name }) => name)
+  const allowedBy = (preset: string): string[] => namesWhere((tool) => permits(preset, tool))
+
+  return {
+    specs: (preset) => allowedBy(preset).flatMap((name) => specs.get(name) ?? []),
+    names: (preset) => ({
+      allowed: allowedBy(preset),
+      denied: namesWhere((tool) => !permits(preset, tool)),
+    }),
+    effectOf: (name) => find(name)?.effect ?? 'read',
+    async execute({ tool_name, arguments: text }, context, preset) {
+      const tool = find(tool_name)
+      if (tool === undefined) return unknownTool(tool_name, allowedBy(preset))
+      if (!permits(preset, tool)) return refusedByPreset(tool, preset)
+      const parsed = parseArguments(tool, text)
+      return 'refusal' in parsed ? parsed.refusal : capped(await runTool(tool, parsed.args, context))
+    },
+  }
+}
+
+const specOf = ({ name, description, parameters }: Tool): ToolSpec => {
+  // Input: what has a default may be left out.
+  const { $schema: _, ...schema } = z.toJSONSchema(parameters, { io: 'input' })
+  return { name, description, parameters: schema }
+}
+
+const unknownTool = (name: string, known: readonly string[]): ToolOutput => ({
+  content: `There is no tool ${JSON.stringify(name)}. The tools are: ${known.join(', ')}.`,
+  error: 'unknown tool',
+})
+
+const refusedByPreset = ({ name }: Tool, preset: string): ToolOutput => ({
+  content: `The tool preset ${preset} of this task does not allow ${name}. Nothing was done.`,
+  error: `refused by preset ${preset}`,
+})
+
+type Parsed = { args: z.infer<Tool['parameters']> } | { refusal: ToolOutput }
+
+const parseArguments = ({ name, parameters }: Tool, text: string): Parsed => {
+  let value: unknown
+  try {
+    // Models send nothing at all for a tool without parameters.
+    value = text.trim() === '' ? {} : JSON.parse(text)
+  } catch (error) {
+    return { refusal: badArguments(name, [`they are not JSON: ${messageOf(error)}`]) }
+  }
+  const result = parameters.safeParse(withoutNulls(value))
+  return result.success ? { args: result.data } : { refusal: badArguments(name, problemsOf(result.error)) }
+}
+
+/** Models write null for an optional parameter that they leave out. */
+const withoutNulls = (value: unknown): unknown => {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
+  return Object.fromEntries(Object.entries(value).filter(([, field]) => field !== null))
+}
+
+/** Not raced against the signal: a tool that answers for processes ends when they are dead. */
+const runTool = async (
+  tool: Tool,
+  args: Record<string, unknown>,
+  context: ToolContext,
+): Promise<ToolOutput> => {
+  const limitMs = tool.timeoutMs(args)
+  const timeout = new AbortController()
+  const timer = setTimeout(() => timeout.abort(), limitMs)
+  const signal = AbortSignal.any([context.signal, timeout.signal])
+  try {
+    signal.throwIfAborted()
+    return await tool.run(args, { ...context, signal })
+  } catch (error) {
+    if (error instanceof LeaseLost) throw error
+    if (context.signal.aborted) {
+      return { content: 'Stopped before it was done; it may have partly taken effect.', error: 'cancelled' }
+    }
+    if (timeout.signal.aborted) return { content: `Stopped after ${limitMs / 1000} s.`, error: 'timeout' }
+    return failureOutput(error, pathIn(args))
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+const pathIn = (args: Record<string, unknown>): string | undefined => {
+  const path = args['path'] ?? args['file_path']
+  return typeof path === 'string' ? path : undefined
+}
+
+const capped = (output: ToolOutput): ToolOutput => {
+  const { text, truncated } = capText(output.content)
+  return truncated ? { ...output, content: text, truncated } : output
+}

@@ -1,0 +1,53 @@
+/**
+ * The argument list of bubblewrap, all of it.
+ *
+ * Mounts are made in order and later ones lie above earlier ones: first the read-only root and what is hidden
+ * of it, then the workspace (which may lie below a hidden place, such as /tmp), then what is hidden of that.
+ */
+import type { HiddenPlaces } from './sandbox-places.ts'
+
+export interface BubblewrapOptions {
+  workspace: string
+  network: 'none' | 'full'
+  places: HiddenPlaces
+}
+
+/** The environment is not cleared here: the guard starts bubblewrap with exactly the allowed one. */
+export const bubblewrapArguments = ({ workspace, network, places }: BubblewrapOptions): string[] => [
+  ...ISOLATION,
+  ...(network === 'none' ? ['--unshare-net'] : []),
+  ...ROOT,
+  ...places.kept.flatMap((path) => ['--ro-bind', path, path]),
+  ...places.directories.flatMap((path) => ['--tmpfs', path]),
+  // Reads as empty: npm or git stop at a configuration they may not read.
+  ...places.files.flatMap((path) => ['--dev-bind', '/dev/null', path]),
+  '--bind',
+  workspace,
+  workspace,
+  // Mounted for itself, so that it can't be renamed away with what is protected in it.
+  ...places.repositories.flatMap((path) => ['--bind', path, path]),
+  ...places.readOnly.flatMap((path) => ['--ro-bind', path, path]),
+  ...places.workspaceDirectories.flatMap((path) => ['--perms', '0555', '--tmpfs', path]),
+  // Permission denied on reading: says that the file is there, and closed.
+  ...places.workspaceFiles.flatMap((path) => ['--ro-bind', '/dev/null', path]),
+  ...[...places.directories, ...places.workspaceDirectories].flatMap((path) => ['--remount-ro', path]),
+  '--chdir',
+  workspace,
+]
+
+const ISOLATION = [
+  '--die-with-parent',
+  '--new-session',
+  '--unshare-user-try',
+  '--unshare-pid',
+  '--unshare-ipc',
+  '--unshare-uts',
+  '--unshare-cgroup-try',
+  '--cap-drop',
+  'ALL',
+]
+
+// /run holds the sockets of Docker, D-Bus, agents and databases.
+const ROOT = '--ro-bind / / --dev /dev --proc /proc --tmpfs /run --tmpfs /tmp --tmpfs /var/tmp'.split(' ')
+
+export const PROBE_ARGUMENTS = [...ISOLATION, '--unshare-net', ...ROOT]

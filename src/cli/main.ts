@@ -1,0 +1,29 @@
+/** The command line: `run`, `config`, and what deploy.sh needs of the background service. */
+import { messageOf } from '../errors.ts'
+import { showConfig } from './config-command.ts'
+import { run } from './run.ts'
+import { start } from './start.ts'
+import { logs, status, stop } from './stop.ts'
+
+const commands: Record<string, (args: string[]) => number | Promise<number>> = {
+  run,
+  config: showConfig,
+  start,
+  stop,
+  status,
+  logs,
+}
+
+const [name = '', ...args] = process.argv.slice(2)
+const command = commands[name]
+if (command === undefined) {
+  process.stderr.write(`usage: node src/cli/main.ts ${Object.keys(commands).join('|')} …\n`)
+  process.exitCode = 2
+} else {
+  try {
+    process.exitCode = await command(args)
+  } catch (error) {
+    process.stderr.write(`${messageOf(error)}\n`)
+    process.exitCode = 1
+  }
+}

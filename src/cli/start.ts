@@ -1,0 +1,104 @@
+/** `start`: the service in the background, once. */
+import { spawn } from 'node:child_process'
+import { readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Config, childEnvironment, EX_CONFIG, loadConfigOrExit } from '../config.ts'
+import { createLogFolder, openLog } from '../supervisor/log-folder.ts'
+import { healthLines, isReady } from './health.ts'
+import { type Instance, instanceOf, ROOT } from './instance.ts'
+import { portOwner } from './port-owner.ts'
+import { createServer, type Server } from './server.ts'
+
+const READY_WITHIN_MS = 30_000
+const LOGS = ['alex', 'api', 'worker', 'redis']
+const TAIL_LINES = 15
+
+/**
+ * `args` are settings (`--port 9000`); with `--brief` nothing is said about a service that runs already.
+ * Resolves to 0 when it is ready, whoever started it; else 1.
+ */
+export const start = async (args: string[]): Promise<number> => {
+  const brief = args.includes('--brief')
+  const argv = args.filter((arg) => arg !== '--brief')
+  const { config, warnings } = loadConfigOrExit({ argv, cwd: ROOT })
+  const instance = instanceOf(config)
+  const server = createServer(config)
+  const running = instance.supervisor() !== undefined
+  if (running && (await isReady(server))) {
+    if (brief) return 0
+    process.stdout.write(`ALEX is already running at ${server.url}\n`)
+    return report(server, config)
+  }
+  for (const warning of warnings) process.stderr.write(`${warning}\n`)
+  if (config.port === 0) return complain('port 0 could not be found again: choose one', EX_CONFIG)
+  const owner = running ? null : await portOwner(config.host, config.port)
+  if (owner !== null)
+    return complain(`port ${config.port} is held by ${owner}; stop it or set PORT to another`, 1)
+
+  const began = performance.now()
+  createLogFolder(instance.folder)
+  const before = LOGS.map((name) => sizeOf(join(instance.folder, `${name}.log`)))
+  const launched = running ? undefined : launch(instance, argv)
+  while (!(await isReady(server))) {
+    const late = performance.now() - began > READY_WITHIN_MS
+    // One that lost the race to a supervisor started meanwhile ends at once, and the other is waited for.
+    const gone = (launched?.hasEnded() ?? true) && instance.supervisor() === undefined
+    if (late || gone) {
+      launched?.stop()
+      const why = late ? `was not ready within ${READY_WITHIN_MS / 1000} s` : 'could not start'
+      const logs = LOGS.map((name, i) => tail(instance.folder, name, before[i] ?? 0))
+      return complain(`ALEX ${why}:\n${logs.join('')}`, 1)
+    }
+    await sleep(30)
+  }
+  launched?.letGo()
+  const seconds = ((performance.now() - began) / 1000).toFixed(1)
+  process.stdout.write(`ALEX is ready at ${server.url} after ${seconds} s\n`)
+  return report(server, config)
+}
+
+const complain = (message: string, code: number): number => {
+  process.stderr.write(`${message}\n`)
+  return code
+}
+
+const launch = (instance: Instance, args: string[]) => {
+  const output = openLog(instance.folder, 'alex')
+  const child = spawn(process.execPath, [join(ROOT, 'src/main.ts'), '--log-dir', instance.folder, ...args], {
+    cwd: ROOT,
+    env: childEnvironment(),
+    detached: true,
+    stdio: ['ignore', output, output],
+  })
+  return {
+    hasEnded: () => child.exitCode !== null || child.signalCode !== null,
+    stop: () => void child.kill('SIGTERM'),
+    /** It lives on when this process ends. */
+    letGo: () => child.unref(),
+  }
+}
+
+const sizeOf = (file: string): number => statSync(file, { throwIfNoEntry: false })?.size ?? 0
+
+/** The last lines written since the file had `from` bytes. */
+const tail = (folder: string, name: string, from: number): string => {
+  const file = join(folder, `${name}.log`)
+  const written = sizeOf(file) > from ? readFileSync(file).subarray(from).toString().trimEnd() : ''
+  return written && `--- ${name}.log\n${written.split('\n').slice(-TAIL_LINES).join('\n')}\n`
+}
+
+const report = async (server: Server, config: Config): Promise<number> => {
+  const lines = (await healthLines(server)) ?? ['health: no answer']
+  const token = config.api_tokens.length > 0 ? ' -H "Authorization: Bearer $ALEX_TOKEN"' : ''
+  const body = `-H "Content-Type: application/json" -d '{"task": "Analyze the codebase"}'`
+  const said = [
+    `  API     ${server.url}/api/tasks`,
+    `  events  ${server.url}/api/sse?session_id=SESSION`,
+    ...lines.map((line) => `  ${line}`),
+    'Try:',
+    `  curl -X POST ${server.url}/api/tasks${token} ${body}`,
+  ]
+  process.stdout.write(`${said.join('\n')}\n`)
+  return 0
+}

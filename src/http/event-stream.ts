@@ -1,0 +1,180 @@
+/** The SSE answers: a session's or a task's events over the feed, bounded in bytes, resumed by id. */
+import { setTimeout as pause } from 'node:timers/promises'
+import { messageOf, RedisUnavailable } from '../errors.ts'
+import type { Log } from '../log.ts'
+import { type Event, isTerminal } from '../schemas/event.ts'
+import { compareIds, LOG_START } from '../tasks/event-log.ts'
+import type { EphemeralFrame, Feed } from '../tasks/feed.ts'
+import type { TaskRecord } from '../tasks/record.ts'
+import type { Store } from '../tasks/store.ts'
+import type { View } from '../tasks/view.ts'
+import type { EventStream, EventStreamRequest } from './event-routes.ts'
+
+interface Options {
+  store: Store
+  feed: Feed
+  view: View
+  redact: (text: string) => string
+  connections: { inc: () => void; dec: () => void }
+  /** Ends every stream when this process leaves; clients resume by id elsewhere. */
+  stopping: AbortSignal
+  log: Log
+}
+
+const HEARTBEAT_MS = 15_000
+const REPLAY = 1000
+/** Bytes buffered for one reader before the log is read no further. */
+const BUFFER = 128 * 1024
+/** Bytes a live reader may lag behind; then it is dropped and resumes by id. */
+const LAG = 1024 * 1024
+/** A reader that takes nothing for this long while the log is read is dropped too. */
+const STUCK_MS = 30_000
+const OUTAGE_RETRY_MS = 250
+
+const HEADERS = {
+  'Content-Type': 'text/event-stream',
+  'Cache-Control': 'no-cache, no-transform',
+  'X-Accel-Buffering': 'no',
+}
+
+const encoder = new TextEncoder()
+
+export const createEventStream = (options: Options): EventStream => {
+  const { store, feed, log } = options
+  const frameOf = createFrames(options)
+
+  return async (request) => {
+    const known = await findStart(request).catch((error: unknown) => {
+      if (error instanceof RedisUnavailable) return null
+      throw error
+    })
+    if (known === 'nothing more') return new Response(null, { status: 204 })
+    return new Response(open(request, known), { headers: HEADERS })
+  }
+
+  function open(request: EventStreamRequest, known: Start | null): ReadableStream<Uint8Array> {
+    const ending = new AbortController()
+    const signal = AbortSignal.any([request.signal, options.stopping, ending.signal])
+    let readerIsReady = () => {}
+    return new ReadableStream<Uint8Array>(
+      {
+        start(controller) {
+          options.connections.inc()
+          const heartbeat = setInterval(() => send(': heartbeat\n\n'), HEARTBEAT_MS)
+          const room = async () => {
+            if ((controller.desiredSize ?? 0) > 0) return
+            const stuck = setTimeout(() => fail('the reader takes nothing'), STUCK_MS)
+            await new Promise<void>((resolve) => {
+              readerIsReady = resolve
+              signal.addEventListener('abort', () => resolve(), { once: true })
+            })
+            clearTimeout(stuck)
+          }
+          const fail = (why: string) => {
+            if (ending.signal.aborted) return
+            log.info({ why, session_id: request.session_id }, '[ServerCoordinator] event stream dropped')
+            ending.abort()
+            controller.error(new Error(why))
+          }
+          const send = (frame: Uint8Array | string) => {
+            if (signal.aborted) return
+            controller.enqueue(typeof frame === 'string' ? encoder.encode(frame) : frame)
+            if ((controller.desiredSize ?? 0) < -LAG) fail('the reader is too slow')
+          }
+          const run = async () => {
+            send(`retry: 2000\n${named('connected', { session_id: request.session_id })}`)
+            const start = known ?? (await startWhenBack(request, signal))
+            if (start === null || start === 'nothing more') return
+            await feed.follow({
+              sessionId: start.sessionId,
+              after: start.after,
+              signal,
+              room,
+              onEvent(event) {
+                if (request.task_id !== undefined && event.task_id !== request.task_id) return
+                send(frameOf.event(event))
+                if (request.task_id !== undefined && isTerminal(event)) ending.abort()
+              },
+              onEphemeral(frame) {
+                if (request.task_id !== undefined && frame.task_id !== request.task_id) return
+                // May be dropped: a reader that lags gets the text with the durable event.
+                if ((controller.desiredSize ?? 0) > 0) send(frameOf.ephemeral(frame))
+              },
+              onTruncated: (first) => send(named('log_truncated', { asked: start.after, first })),
+            })
+          }
+          run()
+            .then(() => {
+              if (!request.signal.aborted) controller.close()
+            })
+            .catch((error: unknown) => {
+              log.warn({ err: messageOf(error) }, '[ServerCoordinator] event stream broke')
+              fail('the stream broke')
+            })
+            .finally(() => {
+              clearInterval(heartbeat)
+              options.connections.dec()
+            })
+            .catch(() => {})
+        },
+        pull: () => readerIsReady(),
+        cancel: () => ending.abort(),
+      },
+      new ByteLengthQueuingStrategy({ highWaterMark: BUFFER }),
+    )
+  }
+
+  /** `nothing more`: the task has ended and the client has seen its terminal event, or it does not exist. */
+  async function findStart(request: EventStreamRequest): Promise<Start | 'nothing more'> {
+    if (request.task_id === undefined) {
+      const sessionId = request.session_id ?? ''
+      if (request.lastEventId !== undefined) return { sessionId, after: request.lastEventId }
+      if (request.replay === 'all') return { sessionId, after: LOG_START }
+      return { sessionId, after: await store.idBeforeLast(sessionId, request.replay === 'none' ? 0 : REPLAY) }
+    }
+    const record = await store.get(request.task_id)
+    if (!record) return 'nothing more'
+    const after = request.lastEventId ?? record.log_from ?? LOG_START
+    return hasNothingAfter(record, after) ? 'nothing more' : { sessionId: record.session_id, after }
+  }
+
+  async function startWhenBack(request: EventStreamRequest, signal: AbortSignal) {
+    while (!signal.aborted) {
+      try {
+        return await findStart(request)
+      } catch (error) {
+        if (!(error instanceof RedisUnavailable)) throw error
+        await pause(OUTAGE_RETRY_MS, undefined, { signal }).catch(() => {})
+      }
+    }
+    return null
+  }
+}
+
+interface Start {
+  sessionId: string
+  after: string
+}
+
+const hasNothingAfter = (record: TaskRecord, after: string): boolean =>
+  record.end_id !== undefined && compareIds(after, record.end_id) >= 0
+
+/** One frame is encoded once, however many readers get it. */
+const createFrames = ({ view, redact }: Pick<Options, 'view' | 'redact'>) => {
+  const durable = new WeakMap<Event, Uint8Array>()
+  const live = new WeakMap<EphemeralFrame, Uint8Array>()
+  return {
+    event(event: Event): Uint8Array {
+      const made = durable.get(event) ?? encoder.encode(`id: ${event.id}\n${named(event.event_type, view(event))}`)
+      durable.set(event, made)
+      return made
+    },
+    ephemeral(frame: EphemeralFrame): Uint8Array {
+      const made = live.get(frame) ?? encoder.encode(redact(named(frame.event_type, frame)))
+      live.set(frame, made)
+      return made
+    },
+  }
+}
+
+const named = (name: string, data: object): string => `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`

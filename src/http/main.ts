@@ -1,0 +1,108 @@
+/** The API process: REST, SSE, health. Any number may run beside each other. */
+import closeWithGrace from 'close-with-grace'
+import { describePresets, AGENT_PRESETS, TOOL_PRESETS } from '../agent/presets.ts'
+import { createToolbox } from '../agent/tools/registry.ts'
+import { createSandbox } from '../agent/tools/sandbox.ts'
+import { loadConfigOrExit, secretsOf } from '../config.ts'
+import { messageOf } from '../errors.ts'
+import { createLog } from '../log.ts'
+import { createMetrics } from '../metrics.ts'
+import { onParentGone } from '../parent-watch.ts'
+import { createRedactor } from '../redact.ts'
+import { connectRedis } from '../redis.ts'
+import { createFeed } from '../tasks/feed.ts'
+import { createFleet } from '../tasks/fleet.ts'
+import { createTicketQueue } from '../tasks/queue.ts'
+import { createSessionService } from '../tasks/session-service.ts'
+import { createStore, LEASE_MS } from '../tasks/store.ts'
+import { createTaskService } from '../tasks/task-service.ts'
+import { createView } from '../tasks/view.ts'
+import { readVersion } from '../version.ts'
+import { createApp } from './app.ts'
+import { createEventStream } from './event-stream.ts'
+import { createHttpServer } from './http-server.ts'
+
+/** Milliseconds in which the process has closed, streams and all. */
+const CLOSE_MS = 5000
+
+const { config } = loadConfigOrExit()
+const redact = createRedactor(secretsOf(config))
+const log = createLog({ verbose: config.verbose, format: config.log_format, redact }).child({ process: 'api' })
+if (config.redis_url === undefined) {
+  process.stderr.write('This process needs REDIS_URL. `npm start` brings a Redis of its own.\n')
+  process.exit(78)
+}
+
+// Only asked for names here; nothing runs in this process.
+const noTools = { closedDirs: [], env: {} }
+const toolbox = createToolbox({
+  ...noTools,
+  sandbox: await createSandbox({ ...noTools, mode: 'off', network: 'none' }),
+})
+const stopping = new AbortController()
+const version = readVersion()
+const metrics = createMetrics({ version })
+const redis = connectRedis(config.redis_url, 'hasty', log)
+const subscriber = connectRedis(config.redis_url, 'subscriber', log)
+const store = createStore({ redis, prefix: config.redis_prefix, leaseMs: LEASE_MS })
+const queue = createTicketQueue({ redis, prefix: config.redis_prefix, log })
+const feed = createFeed({ subscriber, store, log })
+const fleet = createFleet({ store, log })
+const tasks = createTaskService({
+  store,
+  queue,
+  feed,
+  defaults: config,
+  presets: { agent: AGENT_PRESETS.map(({ name }) => name), tool: TOOL_PRESETS.map(({ name }) => name) },
+  redact,
+  log,
+})
+const app = createApp({
+  tasks,
+  sessions: createSessionService({ store, redact }),
+  fleet,
+  presets: () => describePresets(toolbox.names),
+  eventStream: createEventStream({
+    store,
+    feed,
+    view: createView(redact),
+    redact,
+    connections: metrics.sseConnections,
+    stopping: stopping.signal,
+    log,
+  }),
+  access: { tokens: config.api_tokens, allowedHosts: config.allowed_hosts, metricsPublic: config.metrics_public },
+  redact,
+  log,
+  metrics,
+  version,
+  isDraining: () => stopping.signal.aborted,
+  stopping: stopping.signal,
+})
+
+const server = createHttpServer(app)
+server.on('error', (error) => {
+  process.stderr.write(`The API cannot listen on ${config.host}:${config.port}: ${messageOf(error)}\n`)
+  process.exit(1)
+})
+server.listen(config.port, config.host, () => {
+  log.info({ host: config.host, port: config.port, version }, '[DI] API listening')
+  void fleet.refresh()
+})
+// The first look at the fleet should not have to wait for the next second.
+redis.on('ready', () => void fleet.refresh())
+
+const { close } = closeWithGrace({ delay: CLOSE_MS, logger: false }, async ({ err }) => {
+  if (err) log.error({ err: messageOf(err), stack: err.stack }, '[DI] API broke')
+  log.info({}, '[DI] API closing')
+  stopping.abort()
+  const closed = new Promise<void>((resolve) => {
+    server.close(() => resolve())
+  })
+  server.closeIdleConnections()
+  await closed
+  fleet[Symbol.dispose]()
+  feed[Symbol.dispose]()
+  redis.disconnect()
+})
+onParentGone(close)

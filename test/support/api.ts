@@ -1,0 +1,87 @@
+import type { AddressInfo } from 'node:net'
+import { AGENT_PRESETS, describePresets, TOOL_PRESETS } from '../../src/agent/presets.ts'
+import { createToolbox } from '../../src/agent/tools/registry.ts'
+import { createSandbox } from '../../src/agent/tools/sandbox.ts'
+import { createApp } from '../../src/http/app.ts'
+import { createEventStream } from '../../src/http/event-stream.ts'
+import { createHttpServer } from '../../src/http/http-server.ts'
+import { createMetrics } from '../../src/metrics.ts'
+import { createRedactor } from '../../src/redact.ts'
+import { createFleet } from '../../src/tasks/fleet.ts'
+import { createSessionService } from '../../src/tasks/session-service.ts'
+import { createTaskService } from '../../src/tasks/task-service.ts'
+import { createView } from '../../src/tasks/view.ts'
+import { openStore, quietLog } from './redis.ts'
+
+export interface ApiOptions {
+  /** Joins the keys of another part of the same test. */
+  prefix?: string
+  url?: string
+  tokens?: string[]
+  secrets?: string[]
+}
+
+/** The API over real HTTP on a free port, on the run's real Redis, composed as `src/http/main.ts` does. */
+export const startApi = async (options: ApiOptions = {}) => {
+  const open = openStore(options)
+  const { store, queue, feed } = open
+  const redact = createRedactor(options.secrets ?? [])
+  const metrics = createMetrics({ version: 'test' })
+  const fleet = createFleet({ store, log: quietLog })
+  const none = { closedDirs: [], env: {} }
+  const toolbox = createToolbox({ ...none, sandbox: await createSandbox({ ...none, mode: 'off', network: 'none' }) })
+  const stopping = new AbortController()
+  const app = createApp({
+    tasks: createTaskService({
+      store,
+      queue,
+      feed,
+      defaults: {
+        model: 'gpt-4o-mini',
+        agent_preset: 'default',
+        tool_preset: 'full',
+        max_iterations: 10,
+        task_timeout_s: 3600,
+      },
+      presets: { agent: AGENT_PRESETS.map(({ name }) => name), tool: TOOL_PRESETS.map(({ name }) => name) },
+      redact,
+      log: quietLog,
+    }),
+    sessions: createSessionService({ store, redact }),
+    fleet,
+    presets: () => describePresets(toolbox.names),
+    eventStream: createEventStream({
+      store,
+      feed,
+      view: createView(redact),
+      redact,
+      connections: metrics.sseConnections,
+      stopping: stopping.signal,
+      log: quietLog,
+    }),
+    access: { tokens: options.tokens ?? [], allowedHosts: [], metricsPublic: false },
+    redact,
+    log: quietLog,
+    metrics,
+    version: 'test',
+    isDraining: () => stopping.signal.aborted,
+    stopping: stopping.signal,
+  })
+  const server = createHttpServer(app)
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  return {
+    ...open,
+    url,
+    fleet,
+    request: (path: string, init?: RequestInit) => fetch(`${url}${path}`, init),
+    async [Symbol.asyncDispose]() {
+      stopping.abort()
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+      server.closeAllConnections()
+      await closed
+      fleet[Symbol.dispose]()
+      await open[Symbol.asyncDispose]()
+    },
+  }
+}

@@ -1,0 +1,118 @@
+/** A real workspace, guard and toolbox in a temporary folder. */
+import { mkdir, mkdtemp, readdir, readFile, realpath, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Toolbox } from '../../../src/agent/agent.ts'
+import { toolEnvironment } from '../../../src/agent/tools/environment.ts'
+import type { Guard } from '../../../src/agent/tools/guard.ts'
+import { createGuard } from '../../../src/agent/tools/guard-client.ts'
+import { monotonicMs } from '../../../src/agent/tools/guard-protocol.ts'
+import { createToolbox } from '../../../src/agent/tools/registry.ts'
+import { createSandbox, type SandboxOptions } from '../../../src/agent/tools/sandbox.ts'
+import type { ToolContext, ToolOutput } from '../../../src/agent/tools/tool.ts'
+import type { Todo } from '../../../src/schemas/session.ts'
+
+export interface Fixture extends AsyncDisposable {
+  /** Holds the workspace and what must stay out of reach. */
+  root: string
+  workspace: string
+  guard: Guard
+  toolbox: Toolbox
+  context: ToolContext
+  write(path: string, content: string | Uint8Array): Promise<void>
+  read(path: string): Promise<string>
+  call(name: string, args: unknown, more?: CallOptions): Promise<ToolOutput>
+}
+
+export interface CallOptions {
+  preset?: string
+  signal?: AbortSignal
+  stream?: (chunk: string) => void
+  assertLease?: () => void
+}
+
+export interface FixtureOptions {
+  sandbox?: SandboxOptions['mode']
+  network?: SandboxOptions['network']
+  env?: Record<string, string>
+  /** Relative to the fixture's root. */
+  closed?: string[]
+}
+
+let calls = 0
+
+export const createFixture = async (options: FixtureOptions = {}): Promise<Fixture> => {
+  const root = await realpath(await mkdtemp(join(tmpdir(), 'alex-tools-')))
+  const workspace = join(root, 'workspace')
+  await mkdir(workspace)
+  const env = toolEnvironment({ ...process.env, ...options.env })
+  const closedDirs = (options.closed ?? []).map((path) => join(root, path))
+  const { sandbox: mode = 'off', network = 'none' } = options
+  const sandbox = await createSandbox({ mode, network, closedDirs, env })
+  const guard = beatenGuard()
+  const toolbox = createToolbox({ closedDirs, sandbox, env })
+  const context = contextOf(workspace, guard)
+
+  return {
+    root,
+    workspace,
+    guard,
+    toolbox,
+    context,
+    write: async (path, content) => {
+      await mkdir(dirname(join(workspace, path)), { recursive: true })
+      await writeFile(join(workspace, path), content)
+    },
+    read: (path) => readFile(join(workspace, path), 'utf8'),
+    call: (name, args, { preset = 'full', ...more } = {}) => {
+      const text = typeof args === 'string' ? args : JSON.stringify(args)
+      const own = { ...context, callKey: `test-${process.pid}/${++calls}`, ...more }
+      return toolbox.execute({ tool_name: name, arguments: text }, own, preset)
+    },
+    [Symbol.asyncDispose]: async () => {
+      await guard[Symbol.asyncDispose]()
+      await rm(root, { recursive: true, force: true })
+    },
+  }
+}
+
+/** A guard whose lease lasts as long as any test. */
+export const beatenGuard = (): Guard => {
+  const guard = createGuard({ leaseMs: 600_000 })
+  guard.beat(monotonicMs())
+  return guard
+}
+
+const contextOf = (workspace: string, guard: Guard): ToolContext => {
+  let todos: Todo[] = []
+  return {
+    workspace,
+    guard,
+    callKey: 'unused',
+    signal: new AbortController().signal,
+    assertLease: () => {},
+    stream: () => {},
+    todos: {
+      read: async () => todos,
+      write: async (next) => {
+        todos = next
+      },
+    },
+  }
+}
+
+/** Fails after five seconds. */
+export const until = async (what: string, test: () => Promise<boolean> | boolean): Promise<void> => {
+  for (const deadline = Date.now() + 5_000; Date.now() < deadline; await sleep(10)) {
+    if (await test()) return
+  }
+  throw new Error(`waited in vain until ${what}`)
+}
+
+/** Command lines of living processes that hold this text; bracket it in the command so that it differs. */
+export const processesWith = async (text: string): Promise<string[]> => {
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name))
+  const lines = await Promise.all(pids.map((pid) => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')))
+  return lines.filter((line) => line.includes(text))
+}

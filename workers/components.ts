@@ -1,0 +1,68 @@
+/** What this worker's parts are able to do, as heartbeats and health tell it. */
+import type { Emitter } from '../src/agent/agent.ts'
+import type { Config } from '../src/config.ts'
+import type { LogEvent } from '../src/schemas/event.ts'
+import type { ComponentState, Health } from '../src/schemas/health.ts'
+
+interface Options {
+  config: Pick<Config, 'enable_git_tools' | 'enable_mcp'>
+  offline: boolean
+  sandbox: { active: boolean; message: string }
+}
+
+export const createComponents = ({ config, offline, sandbox }: Options) => {
+  let modelFailure: string | null = null
+  const notBuilt = (enabled: boolean, what: string) =>
+    enabled ? `${what} are not built yet` : 'disabled by configuration'
+
+  const notice = (event: LogEvent) => {
+    if (event.event_type === 'think_complete') modelFailure = null
+    if (event.event_type === 'error' && event.phase === 'model' && !event.recoverable) modelFailure = event.message
+  }
+
+  const states = (): ComponentState[] => [
+    {
+      name: 'llm_factory',
+      status: modelFailure === null ? 'ready' : 'not_ready',
+      message:
+        modelFailure === null
+          ? offline
+            ? 'offline model: set OPENAI_API_KEY or OPENAI_BASE_URL for a real one'
+            : 'LLM factory initialized'
+          : `the last model call failed: ${modelFailure}`,
+    },
+    { name: 'git_tools', status: 'disabled', message: notBuilt(config.enable_git_tools, 'git tools') },
+    { name: 'mcp', status: 'disabled', message: notBuilt(config.enable_mcp, 'MCP servers') },
+    { name: 'sandbox', status: sandbox.active ? 'ready' : 'disabled', message: sandbox.message },
+  ]
+
+  return {
+    states,
+    /** The emitter, with what passes through it noticed. */
+    watch: (emitter: Emitter): Emitter => ({
+      ...emitter,
+      emit(...events) {
+        events.forEach(notice)
+        emitter.emit(...events)
+      },
+    }),
+    /** Of this process alone. */
+    health(redisReady: boolean, version: string): Health {
+      const components: ComponentState[] = [
+        ...states(),
+        {
+          name: 'redis',
+          status: redisReady ? 'ready' : 'not_ready',
+          message: redisReady ? 'connected' : 'Redis does not answer',
+        },
+      ]
+      const bad = components.some((component) => component.status === 'not_ready')
+      return {
+        status: redisReady ? (bad ? 'degraded' : 'healthy') : 'unhealthy',
+        components,
+        version,
+        uptime_s: Math.round(process.uptime()),
+      }
+    },
+  }
+}

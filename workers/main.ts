@@ -1,0 +1,214 @@
+/** A worker process: takes tickets and runs tasks. Any number may run beside each other, on any machine. */
+import { randomBytes } from 'node:crypto'
+import { mkdir, realpath } from 'node:fs/promises'
+import type { AddressInfo } from 'node:net'
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+import closeWithGrace from 'close-with-grace'
+import { z } from 'zod'
+import { createOfflineModel } from '../src/agent/offline-model.ts'
+import { createOpenAiModel } from '../src/agent/openai-model.ts'
+import { renderSystemPrompt } from '../src/agent/prompts/system-prompt.ts'
+import { runAgent } from '../src/agent/run-agent.ts'
+import { toolEnvironment } from '../src/agent/tools/environment.ts'
+import { createGuard } from '../src/agent/tools/guard-client.ts'
+import { createToolbox } from '../src/agent/tools/registry.ts'
+import { createSandbox } from '../src/agent/tools/sandbox.ts'
+import { childEnvironment, loadConfigOrExit, PER_SESSION, secretsOf, workspaceProblem } from '../src/config.ts'
+import { LeaseLost, messageOf } from '../src/errors.ts'
+import { createHttpServer } from '../src/http/http-server.ts'
+import { createOpsApp } from '../src/http/ops.ts'
+import { createLog } from '../src/log.ts'
+import { createMetrics } from '../src/metrics.ts'
+import { onParentGone } from '../src/parent-watch.ts'
+import { createRedactor } from '../src/redact.ts'
+import { connectRedis } from '../src/redis.ts'
+import type { WorkerInfo } from '../src/schemas/health.ts'
+import { Todo } from '../src/schemas/session.ts'
+import { createTicketQueue } from '../src/tasks/queue.ts'
+import { createStore, LEASE_MS } from '../src/tasks/store.ts'
+import { readVersion } from '../src/version.ts'
+import { createActivations } from './activations.ts'
+import { createComponents } from './components.ts'
+import { createHeartbeat } from './heartbeat.ts'
+import { createRunTask } from './run-task.ts'
+import { createThrottle } from './throttle.ts'
+import { startWorker } from './worker.ts'
+
+const loaded = loadConfigOrExit()
+const { config } = loaded
+const redact = createRedactor(secretsOf(config))
+const log = createLog({ verbose: config.verbose, format: config.log_format, redact }).child({ process: 'worker' })
+const problem = workspaceProblem(loaded)
+if (config.redis_url === undefined || problem !== undefined) {
+  process.stderr.write(`${problem ?? 'This process needs REDIS_URL. `npm start` brings a Redis of its own.'}\n`)
+  process.exit(78)
+}
+
+const version = readVersion()
+const workerId = `${hostname()}-${process.pid}-${randomBytes(2).toString('hex')}`
+const startedAt = new Date().toISOString()
+const leaving = new AbortController()
+
+const redis = connectRedis(config.redis_url, 'patient', log)
+const subscriber = connectRedis(config.redis_url, 'subscriber', log)
+const store = createStore({ redis, prefix: config.redis_prefix, leaseMs: LEASE_MS })
+const queue = createTicketQueue({ redis, prefix: config.redis_prefix, log })
+const activations = createActivations()
+const throttle = createThrottle((model, ms) => void store.tellWorkers({ throttle: { model, ms } }).catch(() => {}))
+
+const real = (path: string) => realpath(path).catch(() => path)
+const closedDirs = await Promise.all([config.home, config.session_dir, config.cost_dir].map(real))
+const env = toolEnvironment(childEnvironment())
+const sandbox = await createSandbox({
+  mode: config.sandbox,
+  network: config.sandbox_network,
+  closedDirs,
+  env,
+})
+const guard = createGuard({ leaseMs: LEASE_MS })
+const toolbox = createToolbox({ closedDirs, sandbox, env })
+const offline = config.api_key === undefined && config.base_url === undefined
+const model = offline
+  ? createOfflineModel()
+  : createOpenAiModel({
+      ...(config.api_key === undefined ? {} : { apiKey: config.api_key }),
+      ...(config.base_url === undefined ? {} : { baseUrl: config.base_url }),
+      ...(config.temperature === undefined ? {} : { temperature: config.temperature }),
+    })
+const components = createComponents({ config, offline, sandbox: sandbox.describe() })
+for (const { name, status, message } of components.states()) {
+  const tag = name === 'mcp' ? '[MCP]' : name === 'git_tools' ? '[GitTools]' : '[DI]'
+  log.info({ component: name, status }, `${tag} ${message}`)
+}
+
+/** The session's workspace, made when every session has its own. */
+const workspaceOf = async (sessionId: string): Promise<string> => {
+  if (config.workspace_dir !== PER_SESSION) return real(config.workspace_dir)
+  const folder = join(config.home, 'workspaces', sessionId)
+  await mkdir(folder, { recursive: true })
+  return real(folder)
+}
+
+const runTask = createRunTask({
+  store,
+  queue,
+  activations,
+  leaseMs: LEASE_MS,
+  workerId,
+  isDraining: () => leaving.signal.aborted,
+  agentTask: (record) => ({
+    task_id: record.id,
+    session_id: record.session_id,
+    task: record.task ?? record.head,
+    agent_preset: record.agent_preset,
+    tool_preset: record.tool_preset,
+    models: [record.model, ...config.fallback_models.filter((name) => name !== record.model)],
+    max_iterations: record.max_iterations,
+    max_tokens: record.max_tokens ?? config.max_tokens,
+    attempt: record.attempt,
+    worker: workerId,
+    resume_reason: record.resume_reason ?? 'worker_lost',
+  }),
+  async runAgent({ lease, assertLease, ...run }) {
+    return runAgent(
+      {
+        ...run,
+        emitter: components.watch(run.emitter),
+        model,
+        throttle,
+        toolContext: {
+          workspace: await workspaceOf(run.task.session_id),
+          assertLease,
+          guard,
+          todos: {
+            async read() {
+              const stored = await store.readTodos(run.task.session_id)
+              return stored === null ? [] : z.array(Todo).parse(JSON.parse(stored))
+            },
+            async write(todos) {
+              const result = await store.writeTodos(lease, JSON.stringify(todos))
+              if (result.verdict !== 'ok') throw new LeaseLost(result.why)
+            },
+          },
+        },
+      },
+      {
+        toolbox,
+        systemPrompt: (task, workspace, tools) =>
+          renderSystemPrompt({ preset: task.agent_preset, workspace, tools, now: new Date() }),
+      },
+    )
+  },
+  log,
+})
+
+const metrics = createMetrics({ version })
+const ops = createHttpServer(
+  createOpsApp({
+    health: () => components.health(redis.status === 'ready', version),
+    notReady: () => (leaving.signal.aborted ? ['this worker is draining'] : []),
+    metrics,
+    access: { tokens: config.api_tokens, allowedHosts: config.allowed_hosts, metricsPublic: config.metrics_public },
+    redact,
+    log,
+  }),
+)
+ops.on('error', (error) => {
+  process.stderr.write(`The worker cannot listen on ${config.host}:${config.worker_port}: ${messageOf(error)}\n`)
+  process.exit(1)
+})
+await new Promise<void>((resolve) => ops.listen(config.worker_port, config.host, resolve))
+
+const info = (): WorkerInfo => ({
+  worker_id: workerId,
+  host: hostname(),
+  pid: process.pid,
+  port: (ops.address() as AddressInfo).port,
+  version,
+  started_at: startedAt,
+  slots: config.worker_concurrency,
+  running: activations.all().map((activation) => activation.task_id),
+  draining: leaving.signal.aborted,
+  components: components.states(),
+})
+const heartbeat = createHeartbeat({
+  store,
+  queue,
+  activations,
+  info,
+  onConfirmed: (sentAt) => guard.beat(sentAt),
+  log,
+})
+const worker = startWorker({
+  redis,
+  subscriber,
+  prefix: config.redis_prefix,
+  store,
+  activations,
+  heartbeat,
+  runTask,
+  concurrency: config.worker_concurrency,
+  shutdownGraceMs: config.shutdown_grace_s * 1000,
+  onThrottle: throttle.heard,
+  log,
+})
+log.info({ worker: workerId, slots: config.worker_concurrency, version }, '[DI] worker started')
+
+const CLOSE_MARGIN_MS = 8000
+const { close } = closeWithGrace(
+  { delay: config.shutdown_grace_s * 1000 + CLOSE_MARGIN_MS, logger: false },
+  async ({ err }) => {
+    if (err) log.error({ err: messageOf(err), stack: err.stack }, '[DI] worker broke')
+    leaving.abort()
+    await worker.drain()
+    await guard[Symbol.asyncDispose]()
+    if (redis.status === 'ready') await store.forgetWorker(workerId).catch(() => {})
+    ops.close()
+    ops.closeAllConnections()
+    subscriber.disconnect()
+    redis.disconnect()
+    log.info({}, '[DI] worker stopped')
+  },
+)
+onParentGone(close)
