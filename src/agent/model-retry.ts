@@ -79,7 +79,9 @@ export const callModel = async (
       tries = noTries()
       tell({ ...failure, message: `${failure.message} (falling back to ${fallback})` }, 0, model, deps)
     } else {
-      deps.log.warn({ model, code: failure.code, tries }, `model call failed: ${failure.message}`)
+      const { code, message } = failure
+      deps.log.warn({ model, code }, `model call failed for good: ${message}`)
+      deps.emit({ event_type: 'error', phase: 'model', code, message, recoverable: false })
       return { kind: 'failed', failure }
     }
   }

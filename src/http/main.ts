@@ -55,7 +55,6 @@ const tasks = createTaskService({
   defaults: config,
   presets: { agent: AGENT_PRESETS.map(({ name }) => name), tool: TOOL_PRESETS.map(({ name }) => name) },
   redact,
-  log,
 })
 const app = createApp({
   tasks,
@@ -87,11 +86,7 @@ server.on('error', (error) => {
 })
 server.listen(config.port, config.host, () => {
   log.info({ host: config.host, port: config.port, version }, '[DI] API listening')
-  void fleet.refresh()
 })
-// The first look at the fleet should not have to wait for the next second.
-redis.on('ready', () => void fleet.refresh())
-
 const { close } = closeWithGrace({ delay: CLOSE_MS, logger: false }, async ({ err }) => {
   if (err) log.error({ err: messageOf(err), stack: err.stack }, '[DI] API broke')
   log.info({}, '[DI] API closing')

@@ -24,7 +24,9 @@ export const observed = ({ log, metrics }: { log: Log; metrics: Metrics }): Midd
       status,
       ms: Math.round(seconds * 10_000) / 10,
     }
-    log[status >= 500 ? 'info' : 'debug'](fields, 'request')
+    // A probe that is answered "not now" is no failure of ours; a change of health has a line of its own.
+    const level = status >= 500 && !route.startsWith('/health') ? 'info' : 'debug'
+    log[level](fields, 'request')
   }
 
 /** `/api/tasks/:id`, never the path itself, so that labels stay few. */

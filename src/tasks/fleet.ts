@@ -1,4 +1,5 @@
 /** What the fleet says of itself, kept in memory so that health answers while Redis is away. */
+import { setTimeout as pause } from 'node:timers/promises'
 import { messageOf } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { viaRedis } from '../redis.ts'
@@ -7,19 +8,19 @@ import type { Fleet, FleetSnapshot } from './service.ts'
 import type { Store } from './store.ts'
 
 const REFRESH_MS = 1000
+const STARTING_MS = 100
 /** A worker beats every second; after this long without one it is not alive. */
 const ALIVE_MS = 5000
 const FORGET_MS = 60_000
 
 export interface FleetWatch extends Fleet {
-  /** Looks once now; never throws. */
-  refresh(): Promise<void>
   [Symbol.dispose](): void
 }
 
 export const createFleet = (options: { store: Store; log: Log }): FleetWatch => {
   const { store, log } = options
   const { redis, key } = store
+  const stopping = new AbortController()
   let now: FleetSnapshot = {
     redis: { up: false, evicts: false, message: 'not reached yet' },
     workers: [],
@@ -73,20 +74,20 @@ export const createFleet = (options: { store: Store; log: Log }): FleetWatch => 
     }
   }
 
-  let running = false
-  const timer = setInterval(() => {
-    if (running) return
-    running = true
-    void refresh().finally(() => {
-      running = false
-    })
-  }, REFRESH_MS)
+  // Nobody should wait a second to be told that the service is up.
+  const loop = async () => {
+    while (!stopping.signal.aborted) {
+      await refresh()
+      const wait = now.redis.up && now.workers.length > 0 ? REFRESH_MS : STARTING_MS
+      await pause(wait, undefined, { signal: stopping.signal }).catch(() => {})
+    }
+  }
+  void loop()
 
   return {
     workers: () => viaRedis(readWorkers()),
     snapshot: () => now,
-    refresh,
-    [Symbol.dispose]: () => clearInterval(timer),
+    [Symbol.dispose]: () => stopping.abort(),
   }
 }
 

@@ -18,7 +18,7 @@ export interface TicketQueue {
 
 export const createTicketQueue = (options: { redis: Redis; prefix: string; log: Log }): TicketQueue => {
   const { redis, prefix, log } = options
-  const queue = new Queue<TicketJob>(QUEUE_NAME, { connection: redis, prefix, skipWaitingForReady: true })
+  const queue = new Queue<TicketJob>(QUEUE_NAME, { connection: redis, prefix })
   queue.on('error', (error) => log.debug({ err: error.message }, '[ServerCoordinator] queue connection'))
   const jobOf = (ticket: Ticket) => ({
     name: 'ticket',

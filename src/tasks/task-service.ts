@@ -1,7 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { z } from 'zod'
 import { InvalidRequest } from '../errors.ts'
-import type { Log } from '../log.ts'
 import { type CreateTask, isEnded, type Task, TaskCreated, type TaskStatus } from '../schemas/task.ts'
 import type { Feed } from './feed.ts'
 import type { TicketQueue } from './queue.ts'
@@ -24,7 +23,6 @@ interface Options {
   defaults: TaskDefaults
   presets: { agent: readonly string[]; tool: readonly string[] }
   redact: (text: string) => string
-  log: Log
 }
 
 const CANCEL_WAIT_MS = 2000
@@ -32,7 +30,7 @@ const RECORDS_A_CALL = 2000
 const CALLS_A_PAGE = 10
 
 export const createTaskService = (options: Options): TaskService => {
-  const { store, queue, feed, defaults, presets, redact, log } = options
+  const { store, queue, feed, defaults, presets, redact } = options
 
   const waitForEnd = async (taskId: string, waitMs: number, signal: AbortSignal): Promise<Task | null> => {
     const first = await store.get(taskId)
@@ -119,7 +117,6 @@ export const createTaskService = (options: Options): TaskService => {
       switch (result.verdict) {
         case 'created':
           await queue.add(result.tickets)
-          log.info({ task_id: answer.task_id, session_id: answer.session_id }, '[ServerCoordinator] task accepted')
           return { outcome: 'created', answer }
         case 'replayed':
           return { outcome: 'replayed', answer: TaskCreated.parse(JSON.parse(result.answer)) }

@@ -97,7 +97,7 @@ test('a rejected request fails at once with what the provider said, fallback or 
   const { outcome, models, errors } = await tried([rejected], { models: ['a', 'b'] })
   expect(outcome).toEqual({ kind: 'failed', failure: rejected })
   expect(models).toEqual(['a'])
-  expect(errors).toEqual([])
+  expect(errors).toMatchObject([{ code: 'unauthorized', message: '401 no such key', recoverable: false }])
 })
 
 test('an overloaded model gives way to its fallback after two calls', async () => {

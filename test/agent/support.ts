@@ -154,6 +154,7 @@ export interface Setup {
   shouldPause?: () => boolean
   throttle?: Throttle
   deps?: Partial<AgentDeps>
+  toolContext?: AgentRun['toolContext']
 }
 
 /** Runs one activation with everything it emits recorded. */
@@ -166,7 +167,7 @@ export const activate = async (setup: Setup) => {
     model: setup.model,
     emitter: recorder,
     throttle: setup.throttle ?? noThrottle,
-    toolContext: {
+    toolContext: setup.toolContext ?? {
       workspace: '/workspace',
       assertLease: () => {},
       guard: {

@@ -45,7 +45,6 @@ export const startApi = async (options: ApiOptions = {}) => {
       },
       presets: { agent: AGENT_PRESETS.map(({ name }) => name), tool: TOOL_PRESETS.map(({ name }) => name) },
       redact,
-      log: quietLog,
     }),
     sessions: createSessionService({ store, redact }),
     fleet,

@@ -4,10 +4,17 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { LeaseLost } from '../../src/errors.ts'
 import { createFixture, type Fixture, processesWith, until } from './support/fixture.ts'
 
+const loseLease = (): void => {
+  throw new LeaseLost('test')
+}
+
 describe.each(['off', 'required'] as const)('bash with the sandbox %s', (mode) => {
   let fixture: Fixture
   beforeAll(async () => {
-    fixture = await createFixture({ sandbox: mode, env: { OPENAI_API_KEY: 'sk-secret', REDIS_URL: 'redis://x' } })
+    fixture = await createFixture({
+      sandbox: mode,
+      env: { OPENAI_API_KEY: 'sk-secret', REDIS_URL: 'redis://x' },
+    })
   })
   afterAll(() => fixture[Symbol.asyncDispose]())
 
@@ -100,10 +107,8 @@ describe.each(['off', 'required'] as const)('bash with the sandbox %s', (mode) =
   })
 
   it('does not start anything for an activation that lost its lease', async () => {
-    const assertLease = (): void => {
-      throw new LeaseLost('test')
-    }
-    await expect(fixture.call('bash', { command: 'touch never' }, { assertLease })).rejects.toThrow(LeaseLost)
+    const running = fixture.call('bash', { command: 'touch never' }, { assertLease: loseLease })
+    await expect(running).rejects.toThrow(LeaseLost)
     await expect(stat(join(fixture.workspace, 'never'))).rejects.toThrow('ENOENT')
   })
 

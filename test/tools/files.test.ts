@@ -40,7 +40,9 @@ describe('file_read', () => {
     await fixture.write('huge.txt', 'x')
     await truncate(join(fixture.workspace, 'huge.txt'), 11 * 1024 ** 2)
     const contents = await Promise.all(
-      ['a.bin', 'latin1.txt', 'huge.txt'].map(async (path) => (await fixture.call('file_read', { path })).content),
+      ['a.bin', 'latin1.txt', 'huge.txt'].map(
+        async (path) => (await fixture.call('file_read', { path })).content,
+      ),
     )
     expect(contents).toEqual([
       'Refused: a.bin is a binary file (3 B).',
@@ -54,6 +56,9 @@ describe('file_read', () => {
     expect(output).toEqual({ content: 'no/such: no such file or folder.', error: 'no such file or folder' })
   })
 })
+
+/** A step fails when a write made the folder in between; the next round starts anew. */
+const quietly = (step: Promise<unknown>): Promise<unknown> => step.catch(() => {})
 
 describe('the workspace', () => {
   beforeEach(async () => {
@@ -112,11 +117,9 @@ describe('the workspace', () => {
 
   it('is not left while a folder is swapped for a symlink again and again', async () => {
     const place = join(fixture.workspace, 'place')
-    let swapping = true
-    // A step fails when a write made the folder in between; the next round starts anew.
-    const quietly = (step: Promise<unknown>): Promise<unknown> => step.catch(() => {})
+    const swapping = new AbortController()
     const swapper = (async () => {
-      while (swapping) {
+      while (!swapping.signal.aborted) {
         await quietly(rm(place, { recursive: true, force: true }))
         await quietly(symlink('../outside', place))
         await tick()
@@ -131,7 +134,7 @@ describe('the workspace', () => {
       seen.add((await fixture.call('file_read', { path: 'place/file.txt' })).content)
       seen.add((await fixture.call('file_write', { path: 'place/written.txt', content: 'x' })).content)
     }
-    swapping = false
+    swapping.abort()
     await swapper
     expect(seen).toContain('     1\tinside')
     expect(seen).toContain('Refused: place/file.txt is outside the workspace.')
@@ -163,7 +166,10 @@ describe('file_write', () => {
     await symlink('src', join(fixture.workspace, 'alias'))
     await fixture.call('file_write', { path: 'alias/real.txt', content: 'new' })
     await fixture.call('file_write', { path: 'alias/fresh.txt', content: 'fresh' })
-    expect([await fixture.read('src/real.txt'), await fixture.read('src/fresh.txt')]).toEqual(['new', 'fresh'])
+    expect([await fixture.read('src/real.txt'), await fixture.read('src/fresh.txt')]).toEqual([
+      'new',
+      'fresh',
+    ])
   })
 
   it('writes nothing and leaves no temporary file once the lease is lost', async () => {
@@ -179,10 +185,10 @@ describe('file_write', () => {
   })
 })
 
-describe('file_edit', () => {
-  const edit = (old_string: string, new_string: string, more: object = {}) =>
-    fixture.call('file_edit', { file_path: 'f.txt', old_string, new_string, ...more })
+const edit = (old_string: string, new_string: string, more: object = {}) =>
+  fixture.call('file_edit', { file_path: 'f.txt', old_string, new_string, ...more })
 
+describe('file_edit', () => {
   it('replaces the one match and returns a unified diff', async () => {
     await fixture.write('f.txt', 'one\ntwo\nthree\n')
     const { content } = await edit('two', '$& 2')

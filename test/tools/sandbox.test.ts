@@ -7,11 +7,17 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createFixture, type Fixture } from './support/fixture.ts'
 
 let fixture: Fixture
+/** Holds the home directory, beside the fixture's own root. */
+let setup: Fixture
 let home: string
 beforeAll(async () => {
-  const setup = await createFixture()
+  setup = await createFixture()
   home = join(setup.root, 'home')
-  fixture = await createFixture({ sandbox: 'required', closed: ['state', 'workspace/sockets'], env: { HOME: home } })
+  fixture = await createFixture({
+    sandbox: 'required',
+    closed: ['state', 'workspace/sockets'],
+    env: { HOME: home },
+  })
   for (const folder of ['.ssh', '.alex/redis', '.config/gh']) {
     await mkdir(join(home, folder), { recursive: true })
     await writeFile(join(home, folder, 'secret'), 'hidden-value')
@@ -26,12 +32,10 @@ beforeAll(async () => {
   await fixture.write('packages/api/.env.local', 'hidden-value')
   await fixture.write('.alex/secret', 'hidden-value')
   await fixture.write('sockets/secret', 'hidden-value')
-  cleanUp = () => setup[Symbol.asyncDispose]()
 })
-let cleanUp = async (): Promise<void> => {}
 afterAll(async () => {
   await fixture[Symbol.asyncDispose]()
-  await cleanUp()
+  await setup[Symbol.asyncDispose]()
 })
 
 const bash = async (command: string): Promise<string> => (await fixture.call('bash', { command })).content
@@ -60,7 +64,9 @@ describe('the sandbox', () => {
 
   it('does not hide what is no secret', async () => {
     await using outside = await createFixture({ sandbox: 'required' })
-    expect((await outside.call('bash', { command: 'head -c 4 /etc/hostname; ls /usr | head -1' })).error).toBe(undefined)
+    expect(
+      (await outside.call('bash', { command: 'head -c 4 /etc/hostname; ls /usr | head -1' })).error,
+    ).toBe(undefined)
   })
 
   it('keeps git’s configuration and hooks read-only while git works', async () => {
@@ -76,7 +82,9 @@ describe('the sandbox', () => {
   })
 
   it('shows no process but its own and leaves no rights to the root user', async () => {
-    const content = await bash('ls -d /proc/[0-9]* | wc -l; grep CapEff /proc/self/status; mount -o remount,rw /; true')
+    const content = await bash(
+      'ls -d /proc/[0-9]* | wc -l; grep CapEff /proc/self/status; mount -o remount,rw /; true',
+    )
     expect(Number(/stdout:\n(\d+)/.exec(content)?.[1])).toBeLessThan(8)
     expect(content).toMatch(/CapEff:\s+0000000000000000/)
   })

@@ -71,9 +71,9 @@ describe('list_files', () => {
   })
 })
 
-describe('find', () => {
-  const find = async (args: object) => (await fixture.call('find', args)).content.split('\n')
+const find = async (args: object) => (await fixture.call('find', args)).content.split('\n')
 
+describe('find', () => {
   it('matches names, or paths when the glob has a slash', async () => {
     expect(await find({ name: '*.ts' })).toEqual(['ignored/x.ts', 'src/app.ts', 'src/deep/util.test.ts'])
     expect(await find({ name: 'src/**/*.test.ts' })).toEqual(['src/deep/util.test.ts'])
@@ -97,9 +97,9 @@ describe('find', () => {
   })
 })
 
-describe('grep', () => {
-  const grep = async (args: object) => (await fixture.call('grep', args)).content
+const grep = async (args: object) => (await fixture.call('grep', args)).content
 
+describe('grep', () => {
   it('finds lines in open places, under either of its names', async () => {
     const { content } = await fixture.call('ripgrep', { pattern: 'needle', ignore_case: true })
     expect(content.split('\n').toSorted()).toEqual([
@@ -113,9 +113,13 @@ describe('grep', () => {
   })
 
   it('narrows by path, file and type', async () => {
-    expect(await grep({ pattern: 'needle', path: 'src', file_type: 'ts' })).toBe('src/deep/util.test.ts:1:needle again')
+    expect(await grep({ pattern: 'needle', path: 'src', file_type: 'ts' })).toBe(
+      'src/deep/util.test.ts:1:needle again',
+    )
     expect(await grep({ pattern: 'needle', path: 'readme.md' })).toBe('readme.md:1:needle here')
-    expect(await grep({ pattern: 'needle', max_results: 1 })).toMatch(/\[the first 1 matches; there are more\]/)
+    expect(await grep({ pattern: 'needle', max_results: 1 })).toMatch(
+      /\[the first 1 matches; there are more\]/,
+    )
   })
 
   it('takes no pattern for a flag', async () => {

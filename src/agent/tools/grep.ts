@@ -43,7 +43,8 @@ export const grepTool = ({ closedDirs, env }: GrepOptions) =>
       const closed = closedDirsWithin(workspace, closedDirs).map((dir) => relative(workspace, dir))
       await using target = await jail.open(path || '.')
       // ripgrep would wait at a FIFO that it is given by name.
-      if (!target.stats.isFile() && !target.stats.isDirectory()) throw new PathRefused(`${path} is no file or folder`)
+      if (!target.stats.isFile() && !target.stats.isDirectory())
+        throw new PathRefused(`${path} is no file or folder`)
       const argv = [
         ...RIPGREP,
         ...closed.map((dir) => `--glob=!/${escapeGlob(dir)}`),

@@ -1,7 +1,7 @@
 -- Shared vocabulary, put in front of every script. KEYS[1]: the prefix.
 local P = KEYS[1]
 local VERSION = '1'
-local TICKET_RECHECK = 5000
+local TICKET_RECHECK = 2000
 local TICKET_RECHECK_MAX = 300000
 local MAX_LOSSES = 5
 local PUBLISH_MAX = 65536
