@@ -20,7 +20,7 @@ import { createLogFolder, logFile, openLog } from './supervisor/log-folder.ts'
 /** The API promises to close within 5 s. */
 const API_GRACE_MS = 6_000
 /** What a worker may need beyond its grace to hand its tasks over. */
-const WORKER_MARGIN_MS = 5_000
+const WORKER_MARGIN_MS = 10_000
 
 const root = resolve(import.meta.dirname, '..')
 const { logDir, argv } = takeLogDir(process.argv.slice(2))

@@ -27,31 +27,37 @@ export const createEmitter = (options: Options) => {
   let seq = options.seq
   let queued: LogEvent[] = []
   let sending: Promise<void> | null = null
-  let refused: LeaseLost | null = null
+  /** Why nothing more is written: this activation was refused, or a write broke. */
+  let failure: { error: unknown } | null = null
   let closed = false
 
   const send = async () => {
-    // Events emitted in the same turn travel together.
-    await Promise.resolve()
-    while (queued.length > 0 && !refused && !closed) {
-      const events = queued
-      queued = []
-      const sentAt = monotonicMs()
-      const result = await persist(() => store.append(lease, seq, events, progressOf(events)))
-      if (result.verdict === 'ok') {
-        seq += events.length
-        clock.renewed(sentAt)
-        if (result.cancel) options.onCancel()
-      } else {
-        refused = new LeaseLost(result.why)
-        options.onRefused(result)
+    try {
+      // Events emitted in the same turn travel together.
+      await Promise.resolve()
+      while (queued.length > 0 && !failure && !closed) {
+        const events = queued
+        queued = []
+        const sentAt = monotonicMs()
+        const result = await persist(() => store.append(lease, seq, events, progressOf(events)))
+        if (result.verdict === 'ok') {
+          seq += events.length
+          clock.renewed(sentAt)
+          if (result.cancel) options.onCancel()
+        } else {
+          failure = { error: new LeaseLost(result.why) }
+          options.onRefused(result)
+        }
       }
+    } catch (error) {
+      failure = { error }
+    } finally {
+      sending = null
     }
-    sending = null
   }
 
   const kick = () => {
-    if (!sending && !refused && !closed) sending = send()
+    if (!sending && !failure && !closed) sending = send()
   }
 
   const emitter: Emitter = {
@@ -61,7 +67,7 @@ export const createEmitter = (options: Options) => {
     },
     async commit() {
       while (sending) await sending
-      if (refused) throw refused
+      if (failure) throw failure.error
     },
     ephemeral(event) {
       if (store.redis.status !== 'ready') return

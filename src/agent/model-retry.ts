@@ -10,7 +10,7 @@ import type { RetryPolicy, Throttle } from './agent.ts'
 import type { Model, ModelAnswer, ModelFailure, ModelRequest } from './model.ts'
 import { shortenOutputs } from './shorten-outputs.ts'
 
-export const DEFAULT_RETRY: RetryPolicy = {
+const DEFAULT_RETRY: RetryPolicy = {
   tries: { overloaded: 6, network: 6, timeout: 3 },
   triesBeforeFallback: 2,
   baseMs: 500,

@@ -30,13 +30,7 @@ export interface ProviderError {
 const CONTEXT_CODES = ['context_length_exceeded', 'exceed_context_size_error', 'request_too_large']
 /** 429 by status, but no wait helps. */
 const QUOTA_CODES = ['insufficient_quota', 'billing_hard_limit_reached']
-const OVERLOADED_CODES = [
-  'rate_limit_exceeded',
-  'rate_limit_error',
-  'overloaded_error',
-  'server_error',
-  'api_error',
-]
+const RATE_CODES = ['rate_limit_exceeded', 'rate_limit_error']
 
 export const httpFailure = (answer: HttpFailure): ModelFailure => {
   const error = providerError(answer.body)
@@ -52,7 +46,8 @@ export const httpFailure = (answer: HttpFailure): ModelFailure => {
 export const streamFailure = (body: unknown): ModelFailure => {
   const error = providerError(JSON.stringify(body ?? null))
   const message = (error.message ?? 'the provider broke the answer off').slice(0, MAX_MESSAGE_CHARS)
-  return { ...classify(error.status ?? 500, error), message }
+  const says = (code: string) => code === error.code || code === error.type
+  return { ...classify(error.status ?? (RATE_CODES.some(says) ? 429 : 500), error), message }
 }
 
 /** Understands `{error:{…}}`, `{error:"…"}`, a list of one of these, `{message}`, `{detail}`; anything else is {}. */
@@ -82,8 +77,7 @@ const classify = (status: number, { code, type }: ProviderError): Pick<ModelFail
   if (status === 429) return { kind: 'overloaded', code: 'rate_limited' }
   if (status === 503 || status === 529) return { kind: 'overloaded', code: 'overloaded' }
   if (status === 408) return { kind: 'timeout', code: 'request_timeout' }
-  if (status >= 500 || status === 409 || status === 425 || says(OVERLOADED_CODES))
-    return { kind: 'overloaded', code: 'server_error' }
+  if (status >= 500 || status === 409 || status === 425) return { kind: 'overloaded', code: 'server_error' }
   return { kind: 'rejected', code: REJECTED[status] ?? 'bad_request' }
 }
 

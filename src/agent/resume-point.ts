@@ -6,7 +6,7 @@ import type { Effect, LogEvent, StopReason, ToolCall } from '../schemas/event.ts
 import { isBlank } from './fold.ts'
 
 /** Empty answers in a row that are answered by a nudge; the next one fails the task. */
-export const MAX_NUDGES = 2
+const MAX_NUDGES = 2
 
 /** A call of the last answer that has no result yet; `effect` is there when it had started. */
 export interface OpenCall extends ToolCall {

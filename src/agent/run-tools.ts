@@ -10,7 +10,7 @@ import { createTextStream } from './text-stream.ts'
 import type { ToolContext, ToolOutput } from './tools/tool.ts'
 
 /** Reads that run side by side. */
-export const MAX_PARALLEL = 8
+const MAX_PARALLEL = 8
 
 /** A call with the effect it has, or had when it started. */
 export interface Runnable extends ToolCall {

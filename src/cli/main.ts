@@ -14,6 +14,9 @@ const commands: Record<string, (args: string[]) => number | Promise<number>> = {
   logs,
 }
 
+// Whoever reads our output may stop early (`| head`): there is nobody left to tell.
+process.stdout.on('error', () => process.exit(0))
+
 const [name = '', ...args] = process.argv.slice(2)
 const command = commands[name]
 if (command === undefined) {

@@ -15,7 +15,7 @@ export const portOwner = async (host: string, port: number): Promise<string | nu
     const code = error instanceof Error && 'code' in error ? error.code : ''
     if (code !== 'EADDRINUSE') return String(error)
     const pid = process.platform === 'linux' ? listenerOnLinux(port) : listenerByLsof(port)
-    return pid === undefined ? 'another program' : `process ${pid} (${commandLine(pid).trim()})`
+    return pid === undefined ? 'another program' : `process ${pid} (${commandLine(pid).trim().slice(0, 100)})`
   } finally {
     server.close()
   }

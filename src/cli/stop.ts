@@ -10,7 +10,7 @@ import { instanceOf, ROOT } from './instance.ts'
 import { createServer } from './server.ts'
 
 /** What the API, the worker's hand-over and Redis' saving may take beyond the worker's grace. */
-const STOP_MARGIN_MS = 20_000
+const STOP_MARGIN_MS = 25_000
 const NOT_RUNNING = 3
 
 export const stop = async (args: string[]): Promise<number> => {

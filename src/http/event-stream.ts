@@ -64,10 +64,12 @@ export const createEventStream = (options: Options): EventStream => {
           const room = async () => {
             if ((controller.desiredSize ?? 0) > 0) return
             const stuck = setTimeout(() => fail('the reader takes nothing'), STUCK_MS)
-            await new Promise<void>((resolve) => {
-              readerIsReady = resolve
-              signal.addEventListener('abort', () => resolve(), { once: true })
-            })
+            const { promise, resolve } = Promise.withResolvers<void>()
+            readerIsReady = resolve
+            const stop = () => resolve()
+            signal.addEventListener('abort', stop, { once: true })
+            await promise
+            signal.removeEventListener('abort', stop)
             clearTimeout(stuck)
           }
           const fail = (why: string) => {
@@ -78,8 +80,9 @@ export const createEventStream = (options: Options): EventStream => {
           }
           const send = (frame: Uint8Array | string) => {
             if (signal.aborted) return
-            controller.enqueue(typeof frame === 'string' ? encoder.encode(frame) : frame)
+            // Looked at before, so that one event larger than the limit still passes.
             if ((controller.desiredSize ?? 0) < -LAG) fail('the reader is too slow')
+            else controller.enqueue(typeof frame === 'string' ? encoder.encode(frame) : frame)
           }
           const run = async () => {
             send(`retry: 2000\n${named('connected', { session_id: request.session_id })}`)
@@ -170,11 +173,17 @@ const createFrames = ({ view, redact }: Pick<Options, 'view' | 'redact'>) => {
       return made
     },
     ephemeral(frame: EphemeralFrame): Uint8Array {
-      const made = live.get(frame) ?? encoder.encode(redact(named(frame.event_type, frame)))
+      const made = live.get(frame) ?? encoder.encode(named(frame.event_type, masked(frame, redact)))
       live.set(frame, made)
       return made
     },
   }
 }
+
+/** Masked before it becomes JSON: a mask in JSON text may take an escape with it. */
+const masked = (frame: EphemeralFrame, redact: (text: string) => string): EphemeralFrame =>
+  frame.event_type === 'assistant_message'
+    ? { ...frame, delta: redact(frame.delta) }
+    : { ...frame, chunk: redact(frame.chunk) }
 
 const named = (name: string, data: object): string => `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`

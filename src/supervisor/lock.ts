@@ -15,7 +15,7 @@ export interface Lock {
 export const acquireLock = (file: string): Lock | null => {
   const database = new DatabaseSync(file, { timeout: 0 })
   try {
-    database.exec('BEGIN EXCLUSIVE')
+    database.exec('PRAGMA journal_mode=OFF; BEGIN EXCLUSIVE')
     chmodSync(file, 0o600)
     return {
       release: () => {

@@ -44,7 +44,7 @@ const ATTEMPTS_KEPT = 500
 
 export const createFeed = (options: { subscriber: Redis; store: Store; log: Log }) => {
   const { subscriber, store, log } = options
-  const channels = new Map<string, { listeners: Set<Listener>; lastId: string }>()
+  const channels = new Map<string, { listeners: Set<Listener>; lastId: string; attempts: Attempts }>()
   const channelOf = (sessionId: string) => store.key('events', sessionId)
   const prefix = channelOf('')
 
@@ -61,10 +61,12 @@ export const createFeed = (options: { subscriber: Redis; store: Store; log: Log 
       return
     }
     if ('frame' in message) {
+      if (!state.attempts.admits(message.frame)) return
       for (const listener of state.listeners) listener.ephemeral(message.frame)
       return
     }
     state.lastId = message.id
+    if (message.event) state.attempts.see(message.event)
     for (const listener of state.listeners) listener.durable(message)
   })
 
@@ -95,7 +97,11 @@ export const createFeed = (options: { subscriber: Redis; store: Store; log: Log 
   /** Resolves when subscribed; until then (Redis away) nothing is heard, and `gap` is called once it is back. */
   const listen = async (sessionId: string, listener: Listener): Promise<() => void> => {
     const existing = channels.get(sessionId)
-    const state = existing ?? { listeners: new Set<Listener>(), lastId: LOG_START }
+    const state = existing ?? {
+      listeners: new Set<Listener>(),
+      lastId: LOG_START,
+      attempts: createAttempts(store, log),
+    }
     state.listeners.add(listener)
     channels.set(sessionId, state)
     const stop = () => {
@@ -116,18 +122,13 @@ export const createFeed = (options: { subscriber: Redis; store: Store; log: Log 
     let missed = false
     let checkTruncated = f.after !== LOG_START
     let wake = () => {}
-    // The newest attempt of each task; a task that ended takes no frame any more.
-    const attempts = new Map<string, number>()
     const behind = () => {
       live = false
       missed = true
       wake()
     }
     const deliver = (event: Event) => {
-      if (event.event_type === 'task_started' || event.event_type === 'task_resumed')
-        attempts.set(event.task_id, event.attempt)
-      else if (isTerminal(event)) attempts.set(event.task_id, Number.POSITIVE_INFINITY)
-      if (attempts.size > ATTEMPTS_KEPT) attempts.delete(attempts.keys().next().value ?? '')
+      channels.get(f.sessionId)?.attempts.see(event)
       last = event.id
       f.onEvent(event)
     }
@@ -138,7 +139,7 @@ export const createFeed = (options: { subscriber: Redis; store: Store; log: Log 
         else behind()
       },
       ephemeral(frame) {
-        if (live && frame.attempt >= (attempts.get(frame.task_id) ?? 0)) f.onEphemeral?.(frame)
+        if (live) f.onEphemeral?.(frame)
       },
       gap: behind,
     })
@@ -181,6 +182,44 @@ export const createFeed = (options: { subscriber: Redis; store: Store; log: Log 
     [Symbol.dispose]() {
       clearInterval(timer)
       subscriber.disconnect()
+    },
+  }
+}
+
+type Attempts = ReturnType<typeof createAttempts>
+
+/** Knows which attempt of each task is at work, so that frames of an older one or of an ended task go no further. */
+const createAttempts = (store: Store, log: Log) => {
+  const newest = new Map<string, number>()
+  const asked = new Set<string>()
+  const note = (taskId: string, attempt: number) => {
+    newest.set(taskId, Math.max(attempt, newest.get(taskId) ?? 0))
+    if (newest.size > ATTEMPTS_KEPT) newest.delete(newest.keys().next().value ?? '')
+  }
+  const lookUp = async (taskId: string) => {
+    if (asked.has(taskId)) return
+    asked.add(taskId)
+    try {
+      const record = await store.get(taskId)
+      note(taskId, record && record.ended_at === undefined ? record.attempt : Number.POSITIVE_INFINITY)
+    } finally {
+      asked.delete(taskId)
+    }
+  }
+  return {
+    see(event: Event) {
+      if (event.event_type === 'task_started' || event.event_type === 'task_resumed')
+        note(event.task_id, event.attempt)
+      else if (isTerminal(event)) note(event.task_id, Number.POSITIVE_INFINITY)
+    },
+    /** A task met for the first time is looked up; its frames are dropped until that is done. */
+    admits(frame: EphemeralFrame): boolean {
+      const known = newest.get(frame.task_id)
+      if (known !== undefined) return frame.attempt >= known
+      lookUp(frame.task_id).catch((error: unknown) =>
+        log.debug({ err: messageOf(error) }, '[ServerCoordinator] look up an attempt'),
+      )
+      return false
     },
   }
 }

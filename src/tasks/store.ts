@@ -218,7 +218,7 @@ export const createStore = ({ redis, prefix, leaseMs }: StoreOptions) => {
         query.cursor,
         query.statuses.join(','),
         query.sessionId,
-        query.text.toLowerCase(),
+        asciiLower(query.text),
         query.budget,
       ])) as [string, string, ...string[][]]
       const [next, total, ...flats] = reply
@@ -309,6 +309,9 @@ export interface ListQuery {
   /** Most records one call looks at. */
   budget: number
 }
+
+/** What Lua's `string.lower` does to the texts it is compared with. */
+const asciiLower = (text: string) => text.replaceAll(/[A-Z]/g, (letter) => letter.toLowerCase())
 
 const Verdict = z.enum(['held', 'stale', 'ended', 'cancelled', 'gone'])
 const Purge = z.enum(['purged', 'more', 'busy', 'not_deleted'])

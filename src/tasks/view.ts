@@ -11,7 +11,7 @@ export const createView = (redact: (text: string) => string) => {
     if (typeof value === 'string') return cap(redact(value))
     if (Array.isArray(value)) return value.map(clean)
     if (value !== null && typeof value === 'object')
-      return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, clean(inner)]))
+      return Object.fromEntries(Object.entries(value).map(([name, inner]) => [redact(name), clean(inner)]))
     return value
   }
   return (event: Event): EventView => {
@@ -23,12 +23,12 @@ export const createView = (redact: (text: string) => string) => {
       case 'tool_call_start':
         return { ...event, arguments: clean(event.arguments) }
       case 'tool_call_complete': {
-        const result = cap(redact(event.result))
+        const result = redact(event.result)
         return {
           ...event,
-          result,
+          result: cap(result),
           ...(event.error === undefined ? {} : { error: redact(event.error) }),
-          ...(event.result.length > CAP ? { truncated: true } : {}),
+          ...(result.length > CAP ? { truncated: true } : {}),
         }
       }
       case 'task_queued':

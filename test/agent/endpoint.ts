@@ -2,6 +2,8 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { onTestFinished } from 'vitest'
 import { z } from 'zod'
+import type { ModelRequest } from '../../src/agent/model.ts'
+import { createOpenAiModel } from '../../src/agent/openai-model.ts'
 
 const Body = z.looseObject({ model: z.string(), messages: z.array(z.looseObject({ role: z.string() })) })
 export type Body = z.infer<typeof Body>
@@ -59,4 +61,34 @@ export const refuse = (
 ) => {
   response.writeHead(status, headers)
   response.end(typeof body === 'string' ? body : JSON.stringify(body))
+}
+
+export const request = (extra: Partial<ModelRequest> = {}): ModelRequest => ({
+  model: 'm',
+  messages: [{ role: 'user', content: 'hello there' }],
+  tools: [{ name: 'echo', description: 'echoes', parameters: { type: 'object' } }],
+  toolChoice: 'auto',
+  maxTokens: 100,
+  signal: new AbortController().signal,
+  onDelta: () => {},
+  ...extra,
+})
+
+/** An endpoint that streams these frames and ends the answer properly, or breaks the connection. */
+export const streaming = async (frames: unknown[], end: 'done' | 'eof' | 'break' = 'done') =>
+  rawEndpoint((_, response) => {
+    sse(response, ...frames, ...(end === 'done' ? ['[DONE]'] : []))
+    if (end === 'break') response.write('', () => response.destroy())
+    else response.end()
+  })
+
+export const answerOf = async (frames: unknown[], end?: 'done' | 'eof' | 'break') => {
+  const { baseUrl } = await streaming(frames, end)
+  return createOpenAiModel({ baseUrl })(request())
+}
+
+export const failureOf = async (status: number, body: unknown, headers?: Record<string, string>) => {
+  const { baseUrl, bodies } = await rawEndpoint((_, response) => refuse(response, status, body, headers))
+  const result = await createOpenAiModel({ baseUrl, apiKey: 'sk-very-secret' })(request())
+  return { ...(result.ok ? {} : result.failure), calls: bodies.length }
 }

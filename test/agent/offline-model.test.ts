@@ -48,7 +48,7 @@ test('a codebase is described by its real files, in three to five iterations', a
   expect(answer).toContain('Parrot repeats what it hears.')
   expect(answer).toContain('**parrot** 1.2.3')
   expect(answer).toContain('| `.ts` | 2 |')
-  expect(answer).toContain('`src/main.ts` (93 B): Starts the parrot.')
+  expect(answer).toContain('`src/main.ts` (84 B): Starts the parrot.')
   expect(answer).toContain('`src/phrase.ts:1`')
 })
 

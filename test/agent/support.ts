@@ -102,7 +102,7 @@ export interface TestTool {
 }
 
 /** Real objects behind the port: parses arguments, answers unknown names, counts what ran. */
-export const createTestToolbox = (tools: Record<string, TestTool>): Toolbox & { ran: string[] } => {
+const createTestToolbox = (tools: Record<string, TestTool>): Toolbox & { ran: string[] } => {
   const ran: string[] = []
   return {
     ran,
@@ -130,7 +130,7 @@ export const save: TestTool = { effect: 'write', run: ({ text }) => ({ content: 
 
 export const noThrottle: Throttle = { waitMs: () => 0, report: () => {} }
 
-export const testTask: AgentTask = {
+const testTask: AgentTask = {
   task_id: 'task-1',
   session_id: 'session-1',
   task: 'do it',

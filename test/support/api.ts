@@ -29,7 +29,10 @@ export const startApi = async (options: ApiOptions = {}) => {
   const metrics = createMetrics({ version: 'test' })
   const fleet = createFleet({ store, log: quietLog })
   const none = { closedDirs: [], env: {} }
-  const toolbox = createToolbox({ ...none, sandbox: await createSandbox({ ...none, mode: 'off', network: 'none' }) })
+  const toolbox = createToolbox({
+    ...none,
+    sandbox: await createSandbox({ ...none, mode: 'off', network: 'none' }),
+  })
   const stopping = new AbortController()
   const app = createApp({
     tasks: createTaskService({
@@ -72,6 +75,7 @@ export const startApi = async (options: ApiOptions = {}) => {
   return {
     ...open,
     url,
+    url_redis: open.url,
     fleet,
     request: (path: string, init?: RequestInit) => fetch(`${url}${path}`, init),
     async [Symbol.asyncDispose]() {

@@ -130,14 +130,15 @@ describe('the workspace', () => {
       }
     })()
     const seen = new Set<string>()
-    for (let i = 0; i < 300; i += 1) {
+    const refused = 'Refused: place/file.txt is outside the workspace.'
+    const enough = (): boolean => seen.size > 3 && seen.has(refused) && seen.has('     1\tinside')
+    for (let i = 0; i < 300 || (i < 5_000 && !enough()); i += 1) {
       seen.add((await fixture.call('file_read', { path: 'place/file.txt' })).content)
       seen.add((await fixture.call('file_write', { path: 'place/written.txt', content: 'x' })).content)
     }
     swapping.abort()
     await swapper
-    expect(seen).toContain('     1\tinside')
-    expect(seen).toContain('Refused: place/file.txt is outside the workspace.')
+    expect(enough()).toBe(true)
     expect(seen).not.toContain('     1\toutside')
     expect(await readdir(join(fixture.root, 'outside'))).toEqual(['file.txt'])
   })

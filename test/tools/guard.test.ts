@@ -35,9 +35,11 @@ const run = (guard: Guard, command: string, more: Partial<GuardedCommand> = {}):
     ...more,
   })
 
+const survivors = (seconds: string): Promise<string[]> => processesWith(`sleep\u0000${seconds}`)
+
 const appended = (): Promise<string> => readFile(join(folder, 'out'), 'utf8').catch(() => '')
 
-/** A guard is the only child of this process that runs guard-process.ts; the newest one is asked for. */
+/** A guard is a child of this process that runs guard-process.ts. */
 const guardPids = async (parent: number): Promise<number[]> => {
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name))
   const guards = await Promise.all(
@@ -115,17 +117,17 @@ describe('the guard', () => {
     await until('it runs', async () => (await readdir(folder)).includes('ready'))
     for (const pid of await guardPids(process.pid)) process.kill(pid, 'SIGKILL')
     expect(await running).toMatchObject({ exitCode: null, killedBy: 'guard' })
-    expect(await processesWith('sleep\u000061.5')).toEqual([])
+    expect(await survivors('61.5')).toEqual([])
     expect((await run(guard, 'echo again')).stdout).toBe('again\n')
   })
 
   it('ends on disposal with all it runs', async () => {
     const guard = beatenGuard()
-    const running = run(guard, 'echo on > ready; setsid sleep 62.5')
+    const running = run(guard, 'setsid sleep 62.5 & echo on > ready; sleep 62.5')
     await until('it runs', async () => (await readdir(folder)).includes('ready'))
     const [pid] = await guardPids(process.pid)
     await guard[Symbol.asyncDispose]()
-    expect(await processesWith('sleep\u000062.5')).toEqual([])
+    expect(await survivors('62.5')).toEqual([])
     expect((await running).killedBy).toBeDefined()
     await expect(readlink(`/proc/${pid}/exe`)).rejects.toThrow('ENOENT')
     expect((await run(guard, 'true')).killedBy).toBe('guard')
@@ -140,6 +142,8 @@ describe.each(['off', 'required'] as const)('a worker with the sandbox %s', (mod
   const LEASE_MS = 1_500
   let worker: ChildProcess
   let output: string
+  const noGuard = async (): Promise<boolean> =>
+    (await processesWith(`guard-process.ts\0${LEASE_MS}`)).length === 0
 
   const startWorker = async (command: string): Promise<void> => {
     const sandbox = await createSandbox({ mode, network: 'none', closedDirs: [], env })
@@ -193,10 +197,7 @@ describe.each(['off', 'required'] as const)('a worker with the sandbox %s', (mod
     const killed = monotonicMs()
     await until('all is dead', async () => (await processesWith('\u000063.5')).length === 0)
     expect(monotonicMs() - killed).toBeLessThan(1_000)
-    await until(
-      'the guard is gone',
-      async () => !(await processesWith(`guard-process.ts\0${LEASE_MS}`)).length,
-    )
+    await until('the guard is gone', noGuard)
     expect(guardPid).toBeGreaterThan(0)
   })
 
@@ -206,12 +207,12 @@ describe.each(['off', 'required'] as const)('a worker with the sandbox %s', (mod
     worker.kill('SIGSTOP')
     process.kill(guardPid, 'SIGKILL')
     worker.kill('SIGKILL')
-    await once(worker, 'exit')
-    const survivors = (): Promise<string[]> => processesWith('sleep\u000064.5')
+    await until('the guard is gone', noGuard)
     // Bubblewrap dies with the guard; without it the next worker's start is what ends them.
-    if (mode === 'required') await until('bubblewrap is dead', async () => (await survivors()).length === 0)
+    if (mode === 'required')
+      await until('bubblewrap is dead', async () => (await survivors('64.5')).length === 0)
     const reaped = await reapLeftovers()
-    expect({ survivors: await survivors(), reaped: reaped > 0 }).toEqual({
+    expect({ survivors: await survivors('64.5'), reaped: reaped > 0 }).toEqual({
       survivors: [],
       reaped: mode === 'off',
     })

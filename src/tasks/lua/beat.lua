@@ -1,10 +1,12 @@
 -- A worker's heartbeat: renews its leases, tells it what became of its tasks, and looks after whatever is due.
 -- KEYS[1]: prefix
 -- ARGV: worker id, what it says of itself (JSON), seconds that stays, lease (ms), key prefix of the ticket jobs,
---       a random number 0–1, how many due tasks to look at, then task id, activation per lease held
+--       a random number 0–1 (a beat sent again carries the same), how many due tasks to look at, then task id, activation per lease held
 -- Returns {number of leases, 'ok' | 'cancel' | 'lost' per lease, number of session ids to purge, session id …, ticket…}
 local worker, lease, jobs, random, most = ARGV[1], number(ARGV[4]), ARGV[5], number(ARGV[6]), number(ARGV[7])
 local tickets, purge, verdicts = {}, {}, {}
+local sent = redis.call('HMGET', key('worker', worker), 'beat', 'gave')
+local again = sent[1] == ARGV[6] and sent[2]
 
 redis.call('ZADD', key('workers'), NOW, worker)
 redis.call('HSET', key('worker', worker), 'info', ARGV[2], 'at', NOW)
@@ -43,7 +45,7 @@ local function lose(id, r)
     random = (random * 9301.7 + 0.2113) % 1
     local back = NOW + math.floor((1000 + random * 9000) * losses)
     redis.call('HSET', key('task', id), 'not_before', back)
-    redis.call('ZADD', key('due'), back, id)
+    redis.call('ZADD', key('due'), math.min(back, number(r.deadline)), id)
   end
 end
 
@@ -82,23 +84,35 @@ local function look_at(id)
   end
 end
 
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', key('due'), '-inf', NOW, 'LIMIT', 0, most)) do look_at(id) end
+local function look_at_due()
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', key('due'), '-inf', NOW, 'LIMIT', 0, most)) do look_at(id) end
+end
 
 -- Tickets whose adding may have been lost between the script and the queue.
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', key('due:tickets'), '-inf', NOW, 'LIMIT', 0, most * 5)) do
-  local r = record(id)
-  if not r or r.status ~= 'pending' or not r.ticket then
-    redis.call('ZREM', key('due:tickets'), id)
-  else
-    local wait = TICKET_RECHECK
-    if redis.call('EXISTS', jobs .. id .. '.' .. r.ticket) == 1 then
-      local n = redis.call('HINCRBY', key('task', id), 'rechecks', 1)
-      wait = math.min(TICKET_RECHECK * 2 ^ math.min(n, 10), TICKET_RECHECK_MAX)
+local function look_for_lost_tickets()
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', key('due:tickets'), '-inf', NOW, 'LIMIT', 0, most * 5)) do
+    local r = record(id)
+    if not r or r.status ~= 'pending' or not r.ticket then
+      redis.call('ZREM', key('due:tickets'), id)
     else
-      ticket_of(id, r, tickets)
+      local wait = TICKET_RECHECK
+      if redis.call('EXISTS', jobs .. id .. '.' .. r.ticket) == 1 then
+        local n = redis.call('HINCRBY', key('task', id), 'rechecks', 1)
+        wait = math.min(TICKET_RECHECK * 2 ^ math.min(n, 10), TICKET_RECHECK_MAX)
+      else
+        ticket_of(id, r, tickets)
+      end
+      redis.call('ZADD', key('due:tickets'), NOW + wait, id)
     end
-    redis.call('ZADD', key('due:tickets'), NOW + wait, id)
   end
+end
+
+if again then
+  tickets, purge = unpack(cjson.decode(again))
+else
+  look_at_due()
+  look_for_lost_tickets()
+  redis.call('HSET', key('worker', worker), 'beat', ARGV[6], 'gave', cjson.encode({ tickets, purge }))
 end
 
 local out = { tostring(#verdicts) }

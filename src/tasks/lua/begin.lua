@@ -8,7 +8,10 @@ local tickets = {}
 local r = record(id)
 if not r then return { 'gone' } end
 if r.status == 'cancelled' then return { 'cancelled' } end
-if ended(r.status) then return { 'ended' } end
+if ended(r.status) then
+  woke_again(r, tickets)
+  return reply('ended', tickets)
+end
 if r.status == 'running' and r.activation ~= activation then return { 'held' } end
 if r.status ~= 'running' then
   if r.status ~= 'pending' or r.ticket ~= ticket then return { 'stale' } end

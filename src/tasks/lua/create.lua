@@ -7,7 +7,7 @@ local id, sid, idem, body_hash, answer = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARG
 local tickets = {}
 local existing = record(id)
 if existing then
-  if existing.status == 'pending' and existing.ticket then ticket_of(id, existing, tickets) end
+  ticket_again(id, existing, tickets)
   return reply('created', tickets)
 end
 if idem ~= '' then

@@ -16,9 +16,7 @@ local function answer(final)
 end
 
 if ended(r.status) and r.ended_by == activation then
-  local next_id = head_of_line(r.session_id)
-  local next_record = next_id and record(next_id)
-  if next_record and next_record.status == 'pending' and next_record.ticket then ticket_of(next_id, next_record, tickets) end
+  woke_again(r, tickets)
   return answer(r.status)
 end
 if r.status ~= 'running' or r.activation ~= activation then return { 'lost', 'the task is ' .. r.status .. ' for another' } end
@@ -32,6 +30,7 @@ for i = 9, #ARGV, 2 do
 end
 for name, value in pairs(cjson.decode(ARGV[8])) do redis.call('HINCRBY', task, name, value) end
 local fields = cjson.decode(ARGV[7])
+fields.ended_by = activation
 if r.cancel or status == 'cancelled' then
   for name, value in pairs(fields) do redis.call('HSET', task, name, value) end
   local latest = record(id)
@@ -42,6 +41,5 @@ if r.cancel or status == 'cancelled' then
   return answer('cancelled')
 end
 r.seq = tostring(seq)
-fields.ended_by = activation
 end_task(id, r, status, ARGV[5], ARGV[6], fields, tickets)
 return answer(status)

@@ -86,6 +86,11 @@ local function make_runnable(id, r, tickets)
   ticket_of(id, r, tickets)
 end
 
+-- Gives a ticket that was given before again, while it is still good (adding it twice is harmless).
+local function ticket_again(id, r, tickets)
+  if r.status == 'pending' and r.ticket and not r.not_before then ticket_of(id, r, tickets) end
+end
+
 local function head_of_line(session_id)
   return redis.call('ZRANGE', key('session', session_id, 'line'), 0, 0)[1]
 end
@@ -119,8 +124,17 @@ local function end_task(id, r, status, event_type, data, fields, tickets)
   elseif was_head then
     local next_id = head_of_line(session_id)
     local next_record = next_id and record(next_id)
-    if next_record and next_record.status == 'pending' then make_runnable(next_id, next_record, tickets) end
+    if next_record and next_record.status == 'pending' then
+      redis.call('HSET', key('task', id), 'woke', next_id)
+      make_runnable(next_id, next_record, tickets)
+    end
   end
+end
+
+-- The ticket that the end of this task gave out, for a caller who asks for that end again.
+local function woke_again(r, tickets)
+  local next_record = r.woke and record(r.woke)
+  if next_record then ticket_again(r.woke, next_record, tickets) end
 end
 
 local function totals(r)
@@ -137,7 +151,7 @@ local function end_cancelled(id, r, tickets)
   data.reason = r.cancel
   data.requested_by = r.cancel_by
   end_task(id, r, 'cancelled', 'task_cancelled', cjson.encode(data), {
-    stop_reason = 'cancelled', message = r.cancel, ended_by = r.activation or '',
+    stop_reason = 'cancelled', message = r.cancel,
   }, tickets)
 end
 
@@ -146,7 +160,7 @@ local function end_failed(id, r, code, message, stop_reason, tickets)
   data.error = { code = code, message = message }
   data.stop_reason = stop_reason
   end_task(id, r, 'failed', 'task_failed', cjson.encode(data), {
-    stop_reason = stop_reason, message = message, error = cjson.encode(data.error), ended_by = r.activation or '',
+    stop_reason = stop_reason, message = message, error = cjson.encode(data.error),
   }, tickets)
 end
 
@@ -156,7 +170,10 @@ end
 
 -- Marks a task as to be cancelled. Returns 'cancelled' (ended here and now, or before), 'flagged' or 'ended'.
 local function cancel_task(id, r, reason, by, tickets)
-  if r.status == 'cancelled' then return 'cancelled' end
+  if r.status == 'cancelled' then
+    woke_again(r, tickets)
+    return 'cancelled'
+  end
   if ended(r.status) then return 'ended' end
   if not r.cancel then
     r.cancel, r.cancel_by = reason, by

@@ -1,5 +1,5 @@
 -- One page of tasks: running, waiting, pending, then ended; the latest change of status first in each.
--- A task that has moved into a group the caller has passed since the last page comes (again) at the head of the
+-- A task that has moved since the last page to where the caller has been already comes (again) at the head of the
 -- next one, so none is skipped. Changes nothing.
 -- KEYS[1]: prefix
 -- ARGV: most tasks, cursor (JSON or ''), statuses (comma separated, '' = all), session id or '', text or '' (lower case),
@@ -85,7 +85,7 @@ local function take(id)
     if not string.find(string.lower(head), text, 1, true) and not string.find(id, text, 1, true) then return end
   end
   local values = redis.call('HMGET', key('task', id), unpack(FIELDS))
-  if not values[1] then return end
+  if not values[1] or redis.call('HGET', key('session', values[2]), 'deleted') then return end
   local flat = {}
   for i, name in ipairs(FIELDS) do
     if values[i] then
@@ -101,43 +101,60 @@ local function full() return found >= limit or looked >= budget end
 local cursor = cursor_text ~= '' and cjson.decode(cursor_text) or { group = 1, seen = {} }
 local start = cursor.group
 
--- What has moved into the groups already passed.
+-- How far up a group has been seen. More may still come in this very millisecond.
+local function seen_to(entry)
+  if entry[1] < NOW then return entry end
+  return { entry[1], '' }
+end
+
+-- What has moved above the places already seen. The ended groups take no part: what moves there comes last anyway,
+-- and nothing leaves them.
 if start <= 3 then
-  for group = 1, start - 1 do
+  for group = 1, start do
     local status = GROUPS[group][1]
-    if wants(status) then
-      for _, entry in ipairs(oldest_above(status, cursor.seen[group], limit)) do
+    while cursor.seen[group] and wants(status) and not full() do
+      local count = budget - looked
+      if text == '' then count = math.min(limit - found, count) end
+      local last
+      for _, entry in ipairs(oldest_above(status, cursor.seen[group], count)) do
         if full() then break end
         take(entry[2])
+        last = entry
         cursor.seen[group] = entry
       end
+      if not last then break end
     end
+    if cursor.seen[group] then cursor.seen[group] = seen_to(cursor.seen[group]) end
   end
 end
 
-local done = true
+-- The rest of the group the caller is in, and the groups after it. A page that is full already goes no further:
+-- more may have moved.
+local done = not full()
 for group = start, 4 do
+  if not done then break end
   if group > start then cursor.place = nil end
   cursor.group = group
-  local entries = {}
-  local fetch = math.min(limit - found, budget - looked) + 1
-  if fetch < 2 then fetch = 2 end
-  for _, status in ipairs(GROUPS[group]) do
-    if wants(status) then
-      for _, entry in ipairs(newest_below(status, cursor.place, text == '' and fetch or budget + 1)) do entries[#entries + 1] = entry end
+  repeat
+    local entries = {}
+    local count = math.max(2, budget - looked + 1)
+    if text == '' then count = math.max(2, math.min(limit - found + 1, count)) end
+    for _, status in ipairs(GROUPS[group]) do
+      if wants(status) then
+        for _, entry in ipairs(newest_below(status, cursor.place, count)) do entries[#entries + 1] = entry end
+      end
     end
-  end
-  table.sort(entries, after)
-  if not cursor.seen[group] then cursor.seen[group] = entries[1] or { NOW, '' } end
-  for _, entry in ipairs(entries) do
-    if full() then
-      done = false
-      break
+    table.sort(entries, after)
+    if not cursor.seen[group] then cursor.seen[group] = seen_to(entries[1] or { NOW, '' }) end
+    for i = 1, math.min(#entries, count) do
+      if full() then
+        done = false
+        break
+      end
+      take(entries[i][2])
+      cursor.place = entries[i]
     end
-    take(entry[2])
-    cursor.place = entry
-  end
-  if not done then break end
+  until not done or #entries == 0
 end
 if not done then out[1] = cjson.encode(cursor) end
 

@@ -7,12 +7,16 @@ local tickets = {}
 local r = record(id)
 if not r then return { 'gone', 'the task does not exist' } end
 if r.released_by == activation then
-  if r.status == 'pending' then ticket_of(id, r, tickets) end
+  ticket_again(id, r, tickets)
   return reply('ok', tickets)
 end
-if r.status == 'cancelled' and r.ended_by == activation then return { 'cancelled' } end
+if r.status == 'cancelled' and r.ended_by == activation then
+  woke_again(r, tickets)
+  return reply('cancelled', tickets)
+end
 if r.status ~= 'running' or r.activation ~= activation then return { 'lost', 'the task is ' .. r.status .. ' for another' } end
 if r.cancel then
+  redis.call('HSET', key('task', id), 'ended_by', activation)
   end_cancelled(id, r, tickets)
   return reply('cancelled', tickets)
 end
