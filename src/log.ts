@@ -33,7 +33,7 @@ export const createLog = (options: LogOptions): Log => {
 
 const prettySink = () =>
   pretty({
-    colorize: process.stdout.isTTY === true,
+    colorize: process.stdout.isTTY,
     ignore: 'pid,hostname',
     translateTime: 'SYS:HH:MM:ss.l',
     sync: true,

@@ -48,7 +48,8 @@ const CONNECTION_ERRORS = ['Error', 'MaxRetriesPerRequestError', 'AbortError']
  */
 export const asRedisError = (error: unknown): unknown => {
   if (!(error instanceof Error)) return error
-  const away = error.name === 'ReplyError' ? REFUSED.test(error.message) : CONNECTION_ERRORS.includes(error.name)
+  const away =
+    error.name === 'ReplyError' ? REFUSED.test(error.message) : CONNECTION_ERRORS.includes(error.name)
   return away ? new RedisUnavailable({ cause: error }) : error
 }
 

@@ -17,7 +17,8 @@ export const createComponents = ({ config, offline, sandbox }: Options) => {
 
   const notice = (event: LogEvent) => {
     if (event.event_type === 'think_complete') modelFailure = null
-    if (event.event_type === 'error' && event.phase === 'model' && !event.recoverable) modelFailure = event.message
+    if (event.event_type === 'error' && event.phase === 'model' && !event.recoverable)
+      modelFailure = event.message
   }
 
   const states = (): ComponentState[] => [

@@ -1,7 +1,6 @@
 /** A worker process: takes tickets and runs tasks. Any number may run beside each other, on any machine. */
 import { randomBytes } from 'node:crypto'
 import { mkdir, realpath } from 'node:fs/promises'
-import type { AddressInfo } from 'node:net'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import closeWithGrace from 'close-with-grace'
@@ -14,7 +13,13 @@ import { toolEnvironment } from '../src/agent/tools/environment.ts'
 import { createGuard } from '../src/agent/tools/guard-client.ts'
 import { createToolbox } from '../src/agent/tools/registry.ts'
 import { createSandbox } from '../src/agent/tools/sandbox.ts'
-import { childEnvironment, loadConfigOrExit, PER_SESSION, secretsOf, workspaceProblem } from '../src/config.ts'
+import {
+  childEnvironment,
+  loadConfigOrExit,
+  PER_SESSION,
+  secretsOf,
+  workspaceProblem,
+} from '../src/config.ts'
 import { LeaseLost, messageOf } from '../src/errors.ts'
 import { createHttpServer } from '../src/http/http-server.ts'
 import { createOpsApp } from '../src/http/ops.ts'
@@ -38,10 +43,14 @@ import { startWorker } from './worker.ts'
 const loaded = loadConfigOrExit()
 const { config } = loaded
 const redact = createRedactor(secretsOf(config))
-const log = createLog({ verbose: config.verbose, format: config.log_format, redact }).child({ process: 'worker' })
+const log = createLog({ verbose: config.verbose, format: config.log_format, redact }).child({
+  process: 'worker',
+})
 const problem = workspaceProblem(loaded)
 if (config.redis_url === undefined || problem !== undefined) {
-  process.stderr.write(`${problem ?? 'This process needs REDIS_URL. `npm start` brings a Redis of its own.'}\n`)
+  process.stderr.write(
+    `${problem ?? 'This process needs REDIS_URL. `npm start` brings a Redis of its own.'}\n`,
+  )
   process.exit(78)
 }
 
@@ -55,7 +64,9 @@ const subscriber = connectRedis(config.redis_url, 'subscriber', log)
 const store = createStore({ redis, prefix: config.redis_prefix, leaseMs: LEASE_MS })
 const queue = createTicketQueue({ redis, prefix: config.redis_prefix, log })
 const activations = createActivations()
-const throttle = createThrottle((model, ms) => void store.tellWorkers({ throttle: { model, ms } }).catch(() => {}))
+const throttle = createThrottle(
+  (model, ms) => void store.tellWorkers({ throttle: { model, ms } }).catch(() => {}),
+)
 
 const real = (path: string) => realpath(path).catch(() => path)
 const closedDirs = await Promise.all([config.home, config.session_dir, config.cost_dir].map(real))
@@ -149,22 +160,30 @@ const ops = createHttpServer(
     health: () => components.health(redis.status === 'ready', version),
     notReady: () => (leaving.signal.aborted ? ['this worker is draining'] : []),
     metrics,
-    access: { tokens: config.api_tokens, allowedHosts: config.allowed_hosts, metricsPublic: config.metrics_public },
+    access: {
+      tokens: config.api_tokens,
+      allowedHosts: config.allowed_hosts,
+      metricsPublic: config.metrics_public,
+    },
     redact,
     log,
   }),
 )
 ops.on('error', (error) => {
-  process.stderr.write(`The worker cannot listen on ${config.host}:${config.worker_port}: ${messageOf(error)}\n`)
+  process.stderr.write(
+    `The worker cannot listen on ${config.host}:${config.worker_port}: ${messageOf(error)}\n`,
+  )
   process.exit(1)
 })
 await new Promise<void>((resolve) => ops.listen(config.worker_port, config.host, resolve))
+const address = ops.address()
+const opsPort = address !== null && typeof address === 'object' ? address.port : config.worker_port
 
 const info = (): WorkerInfo => ({
   worker_id: workerId,
   host: hostname(),
   pid: process.pid,
-  port: (ops.address() as AddressInfo).port,
+  port: opsPort,
   version,
   started_at: startedAt,
   slots: config.worker_concurrency,

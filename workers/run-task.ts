@@ -46,7 +46,11 @@ export const createRunTask = (options: RunTaskOptions) => {
       return
     }
     const { record } = begun
-    const log = options.log.child({ task_id: record.id, session_id: record.session_id, attempt: record.attempt })
+    const log = options.log.child({
+      task_id: record.id,
+      session_id: record.session_id,
+      attempt: record.attempt,
+    })
     log.info({ ticket: job.ticket }, `[ServerCoordinator] task ${begun.verdict}`)
 
     const clock = createLeaseClock(leaseMs, sentAt)
@@ -82,7 +86,7 @@ export const createRunTask = (options: RunTaskOptions) => {
         task: options.agentTask(record),
         history,
         lease,
-        assertLease: clock.assert,
+        assertLease: () => clock.assert(),
         emitter,
         signal: controller.signal,
         shouldPause: options.isDraining,
@@ -105,7 +109,12 @@ export const createRunTask = (options: RunTaskOptions) => {
       switch (outcome.kind) {
         case 'answered':
           return finish(
-            { event_type: 'task_complete', final_answer: outcome.answer, stop_reason: outcome.stop_reason, ...totals },
+            {
+              event_type: 'task_complete',
+              final_answer: outcome.answer,
+              stop_reason: outcome.stop_reason,
+              ...totals,
+            },
             { answer: outcome.answer, stop_reason: outcome.stop_reason },
           )
         case 'failed':
@@ -179,9 +188,18 @@ export const createRunTask = (options: RunTaskOptions) => {
         if (cause !== 'refused') await release('worker_lost')
         return
       }
-      log.error({ err: messageOf(error), stack: error instanceof Error ? error.stack : undefined }, '[ServerCoordinator] task broke')
-      const failure = { code: 'internal_error', message: 'ALEX failed while running this task; see the worker log' }
-      const totals = { total_iterations: record.iteration, total_tokens: record.input_tokens + record.output_tokens }
+      log.error(
+        { err: messageOf(error), stack: error instanceof Error ? error.stack : undefined },
+        '[ServerCoordinator] task broke',
+      )
+      const failure = {
+        code: 'internal_error',
+        message: 'ALEX failed while running this task; see the worker log',
+      }
+      const totals = {
+        total_iterations: record.iteration,
+        total_tokens: record.input_tokens + record.output_tokens,
+      }
       await conclude({ kind: 'failed', error: failure, ...totals })
     }
   }

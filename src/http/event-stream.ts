@@ -56,6 +56,8 @@ export const createEventStream = (options: Options): EventStream => {
     const ending = new AbortController()
     const signal = AbortSignal.any([request.signal, options.stopping, ending.signal])
     let readerIsReady = () => {}
+    // Errored or given up by its reader: it can be neither closed nor written to.
+    let broken = false
     return new ReadableStream<Uint8Array>(
       {
         start(controller) {
@@ -74,6 +76,7 @@ export const createEventStream = (options: Options): EventStream => {
           }
           const fail = (why: string) => {
             if (ending.signal.aborted) return
+            broken = true
             log.info({ why, session_id: request.session_id }, '[ServerCoordinator] event stream dropped')
             ending.abort()
             controller.error(new Error(why))
@@ -106,22 +109,25 @@ export const createEventStream = (options: Options): EventStream => {
               onTruncated: (first) => send(named('log_truncated', { asked: start.after, first })),
             })
           }
-          run()
-            .then(() => {
-              if (!request.signal.aborted) controller.close()
-            })
-            .catch((error: unknown) => {
+          const runToItsEnd = async () => {
+            try {
+              await run()
+              if (!broken) controller.close()
+            } catch (error) {
               log.warn({ err: messageOf(error) }, '[ServerCoordinator] event stream broke')
               fail('the stream broke')
-            })
-            .finally(() => {
+            } finally {
               clearInterval(heartbeat)
               options.connections.dec()
-            })
-            .catch(() => {})
+            }
+          }
+          void runToItsEnd()
         },
         pull: () => readerIsReady(),
-        cancel: () => ending.abort(),
+        cancel: () => {
+          broken = true
+          ending.abort()
+        },
       },
       new ByteLengthQueuingStrategy({ highWaterMark: BUFFER }),
     )
@@ -168,7 +174,8 @@ const createFrames = ({ view, redact }: Pick<Options, 'view' | 'redact'>) => {
   const live = new WeakMap<EphemeralFrame, Uint8Array>()
   return {
     event(event: Event): Uint8Array {
-      const made = durable.get(event) ?? encoder.encode(`id: ${event.id}\n${named(event.event_type, view(event))}`)
+      const made =
+        durable.get(event) ?? encoder.encode(`id: ${event.id}\n${named(event.event_type, view(event))}`)
       durable.set(event, made)
       return made
     },

@@ -1,6 +1,6 @@
 /** The API process: REST, SSE, health. Any number may run beside each other. */
 import closeWithGrace from 'close-with-grace'
-import { describePresets, AGENT_PRESETS, TOOL_PRESETS } from '../agent/presets.ts'
+import { AGENT_PRESETS, describePresets, TOOL_PRESETS } from '../agent/presets.ts'
 import { createToolbox } from '../agent/tools/registry.ts'
 import { createSandbox } from '../agent/tools/sandbox.ts'
 import { loadConfigOrExit, secretsOf } from '../config.ts'
@@ -27,7 +27,9 @@ const CLOSE_MS = 5000
 
 const { config } = loadConfigOrExit()
 const redact = createRedactor(secretsOf(config))
-const log = createLog({ verbose: config.verbose, format: config.log_format, redact }).child({ process: 'api' })
+const log = createLog({ verbose: config.verbose, format: config.log_format, redact }).child({
+  process: 'api',
+})
 if (config.redis_url === undefined) {
   process.stderr.write('This process needs REDIS_URL. `npm start` brings a Redis of its own.\n')
   process.exit(78)
@@ -70,7 +72,11 @@ const app = createApp({
     stopping: stopping.signal,
     log,
   }),
-  access: { tokens: config.api_tokens, allowedHosts: config.allowed_hosts, metricsPublic: config.metrics_public },
+  access: {
+    tokens: config.api_tokens,
+    allowedHosts: config.allowed_hosts,
+    metricsPublic: config.metrics_public,
+  },
   redact,
   log,
   metrics,

@@ -1,8 +1,16 @@
 /** Entries of a session's log (a Redis stream) and their live copies, parsed. */
+import { z } from 'zod'
 import { type Event, LogEvent } from '../schemas/event.ts'
 
 /** Before every entry. */
 export const LOG_START = '0-0'
+
+/** What Redis gives as a flat list of name, value. */
+export const fieldsOf = (flat: readonly string[]): Record<string, string> => {
+  const fields: Record<string, string> = {}
+  for (let i = 0; i + 1 < flat.length; i += 2) fields[flat[i] ?? ''] = flat[i + 1] ?? ''
+  return fields
+}
 
 /** Orders two stream ids. */
 export const compareIds = (a: string, b: string): number => {
@@ -22,15 +30,23 @@ export interface RawEntry {
 }
 
 export const entryOf = (id: string, flat: readonly string[]): RawEntry => {
-  const fields: Record<string, string> = {}
-  for (let i = 0; i + 1 < flat.length; i += 2) fields[flat[i] as string] = flat[i + 1] as string
-  const { task = '', seq = '0', at = '0', type = '', data = '{}', parent } = fields
-  return { id, task, seq: Number(seq), at: Number(at), type, data, ...(parent === undefined ? {} : { parent }) }
+  const { task = '', seq = '0', at = '0', type = '', data = '{}', parent } = fieldsOf(flat)
+  return {
+    id,
+    task,
+    seq: Number(seq),
+    at: Number(at),
+    type,
+    data,
+    ...(parent === undefined ? {} : { parent }),
+  }
 }
+
+const Payload = z.looseObject({})
 
 /** Throws when the entry is none this release knows. */
 export const eventOf = (sessionId: string, entry: RawEntry): Event => ({
-  ...LogEvent.parse({ ...(JSON.parse(entry.data) as object), event_type: entry.type }),
+  ...LogEvent.parse({ ...Payload.parse(JSON.parse(entry.data)), event_type: entry.type }),
   id: entry.id,
   timestamp: new Date(entry.at).toISOString(),
   session_id: sessionId,

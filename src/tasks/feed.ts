@@ -6,10 +6,11 @@
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Redis } from 'ioredis'
+import { z } from 'zod'
 import { messageOf, RedisUnavailable } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { EphemeralEvent, type Event, isTerminal } from '../schemas/event.ts'
-import { compareIds, eventOf, LOG_START, type RawEntry } from './event-log.ts'
+import { compareIds, eventOf, LOG_START } from './event-log.ts'
 import type { Store } from './store.ts'
 
 export type EphemeralFrame = EphemeralEvent & { session_id: string; task_id: string; timestamp: string }
@@ -76,7 +77,9 @@ export const createFeed = (options: { subscriber: Redis; store: Store; log: Log 
     for (const state of channels.values()) for (const listener of state.listeners) listener.gap()
   }
   subscriber.on('ready', () => {
-    subscribeAll().catch((error: unknown) => log.debug({ err: messageOf(error) }, '[ServerCoordinator] subscribe'))
+    subscribeAll().catch((error: unknown) =>
+      log.debug({ err: messageOf(error) }, '[ServerCoordinator] subscribe'),
+    )
   })
 
   const reconcile = async () => {
@@ -91,7 +94,9 @@ export const createFeed = (options: { subscriber: Redis; store: Store; log: Log 
     })
   }
   const timer = setInterval(() => {
-    reconcile().catch((error: unknown) => log.debug({ err: messageOf(error) }, '[ServerCoordinator] reconcile'))
+    reconcile().catch((error: unknown) =>
+      log.debug({ err: messageOf(error) }, '[ServerCoordinator] reconcile'),
+    )
   }, RECONCILE_MS)
 
   /** Resolves when subscribed; until then (Redis away) nothing is heard, and `gap` is called once it is back. */
@@ -224,26 +229,40 @@ const createAttempts = (store: Store, log: Log) => {
   }
 }
 
+const Message = z.union([
+  z.object({ task: z.string(), at: z.number(), frame: EphemeralEvent }),
+  z.object({
+    prev: z.string(),
+    id: z.string(),
+    task: z.string(),
+    seq: z.number(),
+    at: z.number(),
+    type: z.string(),
+    data: z.string().exactOptional(),
+    parent: z.string().exactOptional(),
+  }),
+])
+
 /** What `log_event` in lua/lib.lua publishes, or an ephemeral frame (`ephemeralMessage`). */
 const parseMessage = (
   sessionId: string,
   text: string,
 ): { prev: string; id: string; event?: Event } | { frame: EphemeralFrame } => {
-  const raw = JSON.parse(text) as Record<string, unknown>
-  if (raw['frame'] !== undefined) {
-    const { task, at, frame } = raw as { task: string; at: number; frame: unknown }
+  const message = Message.parse(JSON.parse(text))
+  if ('frame' in message) {
+    const { task, at, frame } = message
     return {
       frame: {
-        ...EphemeralEvent.parse(frame),
+        ...frame,
         session_id: sessionId,
         task_id: task,
         timestamp: new Date(at).toISOString(),
       },
     }
   }
-  const { prev, ...entry } = raw as { prev: string; data?: string } & Omit<RawEntry, 'data'>
-  if (entry.data === undefined) return { prev, id: entry.id }
-  return { prev, id: entry.id, event: eventOf(sessionId, { ...entry, data: entry.data }) }
+  const { prev, data, ...entry } = message
+  if (data === undefined) return { prev, id: entry.id }
+  return { prev, id: entry.id, event: eventOf(sessionId, { ...entry, data }) }
 }
 
 /** `at`: ms since the epoch. */

@@ -64,7 +64,9 @@ export const createFleet = (options: { store: Store; log: Log }): FleetWatch => 
           pending: stats.pending,
           running: stats.running,
           waiting: stats.waiting,
-          ...(oldest[1] === undefined ? {} : { oldest_pending_ms: Math.max(0, Date.now() - Number(oldest[1])) }),
+          ...(oldest[1] === undefined
+            ? {}
+            : { oldest_pending_ms: Math.max(0, Date.now() - Number(oldest[1])) }),
         },
         components: mergeComponents(workers),
       }

@@ -1,7 +1,8 @@
 /** The task's hash in Redis, parsed, and the Task the API shows of it. */
 import { z } from 'zod'
 import { ResumeReason, StopReason, TaskError } from '../schemas/event.ts'
-import { type Task, TaskStatus, type TaskSummary } from '../schemas/task.ts'
+import { Task, TaskStatus, TaskSummary } from '../schemas/task.ts'
+import { fieldsOf } from './event-log.ts'
 
 const ms = z.coerce.number()
 const count = z.coerce.number().int().default(0)
@@ -59,65 +60,65 @@ export type TaskRecord = z.infer<typeof TaskRecord>
 /** Parses what HGETALL gave as a flat list of name, value. */
 export const parseRecord = (flat: readonly string[]): TaskRecord | null => {
   if (flat.length === 0) return null
-  const fields: Record<string, string> = {}
-  for (let i = 0; i + 1 < flat.length; i += 2) fields[flat[i] as string] = flat[i + 1] as string
-  return TaskRecord.parse(fields)
+  return TaskRecord.parse(fieldsOf(flat))
 }
 
 const time = (at: number | undefined) => (at === undefined ? undefined : new Date(at).toISOString())
 
 /** Drops the keys whose value is undefined: absent rather than null. */
-export const present = <T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } =>
-  Object.fromEntries(Object.entries(value).filter(([, v]) => v !== undefined)) as {
-    [K in keyof T]: Exclude<T[K], undefined>
-  }
+export const present = (value: Readonly<Record<string, unknown>>): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(value).filter(([, inner]) => inner !== undefined))
 
 /** `redact` masks secrets in whatever text came from a person or a model. */
 export const summaryOf = (record: TaskRecord, redact: (text: string) => string): TaskSummary =>
-  present({
-    task_id: record.id,
-    session_id: record.session_id,
-    parent_task_id: record.parent_task_id,
-    task: redact(record.head).slice(0, 200),
-    status: record.status,
-    message: redact(messageOfTask(record)),
-    agent_preset: record.agent_preset,
-    tool_preset: record.tool_preset,
-    model: record.model,
-    priority: record.priority,
-    created_at: time(record.created_at),
-    run_at: record.run_at,
-    started_at: time(record.started_at),
-    completed_at: time(record.ended_at),
-    cancel_requested_at: time(record.cancel_at),
-    queue_ms: record.started_at === undefined ? undefined : record.started_at - record.created_at,
-    duration_ms:
-      record.ended_at === undefined || record.started_at === undefined
-        ? undefined
-        : record.ended_at - record.started_at,
-    attempts: record.attempt,
-    worker: record.worker,
-    current_iteration: record.iteration,
-    max_iterations: record.max_iterations,
-    stop_reason: record.stop_reason,
-    error: record.error && { code: record.error.code, message: redact(record.error.message) },
-    usage: {
-      input_tokens: record.input_tokens,
-      output_tokens: record.output_tokens,
-      cached_tokens: record.cached_tokens,
-      total_tokens: record.input_tokens + record.output_tokens,
-      model_calls: record.model_calls,
-      tool_calls: record.tool_calls,
-    },
-    metadata: record.metadata,
-  }) as TaskSummary
+  TaskSummary.parse(
+    present({
+      task_id: record.id,
+      session_id: record.session_id,
+      parent_task_id: record.parent_task_id,
+      task: redact(record.head).slice(0, 200),
+      status: record.status,
+      message: redact(messageOfTask(record)),
+      agent_preset: record.agent_preset,
+      tool_preset: record.tool_preset,
+      model: record.model,
+      priority: record.priority,
+      created_at: time(record.created_at),
+      run_at: record.run_at,
+      started_at: time(record.started_at),
+      completed_at: time(record.ended_at),
+      cancel_requested_at: time(record.cancel_at),
+      queue_ms: record.started_at === undefined ? undefined : record.started_at - record.created_at,
+      duration_ms:
+        record.ended_at === undefined || record.started_at === undefined
+          ? undefined
+          : record.ended_at - record.started_at,
+      attempts: record.attempt,
+      worker: record.worker,
+      current_iteration: record.iteration,
+      max_iterations: record.max_iterations,
+      stop_reason: record.stop_reason,
+      error: record.error && { code: record.error.code, message: redact(record.error.message) },
+      usage: {
+        input_tokens: record.input_tokens,
+        output_tokens: record.output_tokens,
+        cached_tokens: record.cached_tokens,
+        total_tokens: record.input_tokens + record.output_tokens,
+        model_calls: record.model_calls,
+        tool_calls: record.tool_calls,
+      },
+      metadata: record.metadata,
+    }),
+  )
 
 export const taskOf = (record: TaskRecord, redact: (text: string) => string): Task =>
-  present({
-    ...summaryOf(record, redact),
-    task: redact(record.task ?? record.head),
-    result: record.answer === undefined ? undefined : { answer: redact(record.answer) },
-  }) as Task
+  Task.parse(
+    present({
+      ...summaryOf(record, redact),
+      task: redact(record.task ?? record.head),
+      result: record.answer === undefined ? undefined : { answer: redact(record.answer) },
+    }),
+  )
 
 const messageOfTask = (record: TaskRecord): string => {
   if (record.message !== undefined) return record.message

@@ -53,7 +53,7 @@ export const createSessionService = (options: {
           limit + 100,
         )
         const entries: [number, string][] = []
-        for (let i = 0; i + 1 < flat.length; i += 2) entries.push([Number(flat[i + 1]), flat[i] as string])
+        for (let i = 0; i + 1 < flat.length; i += 2) entries.push([Number(flat[i + 1]), flat[i] ?? ''])
         const fresh = entries.filter(
           ([at, id]) => !place || at < place[0] || (at === place[0] && id < place[1]),
         )
@@ -65,7 +65,11 @@ export const createSessionService = (options: {
           const summary = await summaryOf(id)
           place = [at, id]
           if (!summary) continue
-          if (text === undefined || summary.title.toLowerCase().includes(text) || id.toLowerCase().includes(text))
+          if (
+            text === undefined ||
+            summary.title.toLowerCase().includes(text) ||
+            id.toLowerCase().includes(text)
+          )
             items.push(summary)
         }
         if (fresh.length === 0 || entries.length < limit + 100)
@@ -104,7 +108,8 @@ export const createSessionService = (options: {
     },
 
     async delete(sessionId) {
-      if ((await store.deleteSession(sessionId, 'session deleted', 'user')) === 'not_found') return 'not_found'
+      if ((await store.deleteSession(sessionId, 'session deleted', 'user')) === 'not_found')
+        return 'not_found'
       const until = Date.now() + PURGE_WAIT_MS
       for (;;) {
         const state = await store.purgeSession(sessionId)
@@ -118,7 +123,7 @@ export const createSessionService = (options: {
   return {
     list: (query) => viaRedis(service.list(query)),
     get: (sessionId, query) => viaRedis(service.get(sessionId, query)),
-    delete: service.delete,
+    delete: (sessionId) => service.delete(sessionId),
   }
 }
 

@@ -7,8 +7,8 @@ import type { Redis } from 'ioredis'
 import { z } from 'zod'
 import { viaRedis } from '../redis.ts'
 import type { Event, LogEvent, TerminalEvent } from '../schemas/event.ts'
-import type { TaskStats, TaskStatus } from '../schemas/task.ts'
-import { TASK_STATUSES } from '../schemas/task.ts'
+import type { TaskStats } from '../schemas/task.ts'
+import { TASK_STATUSES, TaskStatus } from '../schemas/task.ts'
 import { entryOf, eventOf } from './event-log.ts'
 import { parseRecord, type TaskRecord } from './record.ts'
 import { createScripts } from './scripts.ts'
@@ -107,7 +107,11 @@ export const createStore = ({ redis, prefix, leaseMs }: StoreOptions) => {
       }
     },
 
-    async begin(ticket: { task_id: string; n: number }, activation: string, worker: string): Promise<BeginResult> {
+    async begin(
+      ticket: { task_id: string; n: number },
+      activation: string,
+      worker: string,
+    ): Promise<BeginResult> {
       const [verdict, ...rest] = Reply.parse(
         await run('begin', [ticket.task_id, ticket.n, activation, worker, leaseMs]),
       )
@@ -162,22 +166,28 @@ export const createStore = ({ redis, prefix, leaseMs }: StoreOptions) => {
         ]),
       )
       if (reply[0] === 'ok')
-        return { verdict: 'ok', status: reply[1] as TaskStatus, tickets: ticketsOf(reply.slice(2)) }
+        return { verdict: 'ok', status: TaskStatus.parse(reply[1]), tickets: ticketsOf(reply.slice(2)) }
       return refusalOf(reply)
     },
 
-    async release(lease: Lease, reason: 'drained' | 'worker_lost'): Promise<{ verdict: 'ok'; tickets: Ticket[] } | Refusal> {
+    async release(
+      lease: Lease,
+      reason: 'drained' | 'worker_lost',
+    ): Promise<{ verdict: 'ok'; tickets: Ticket[] } | Refusal> {
       const reply = Reply.parse(await run('release', [lease.task_id, lease.activation, reason]))
-      if (reply[0] === 'ok' || reply[0] === 'cancelled') return { verdict: 'ok', tickets: ticketsOf(reply.slice(1)) }
+      if (reply[0] === 'ok' || reply[0] === 'cancelled')
+        return { verdict: 'ok', tickets: ticketsOf(reply.slice(1)) }
       return refusalOf(reply)
     },
 
     async cancel(taskId: string, reason: string, by: string) {
-      const [verdict, status, sessionId = '', ...rest] = Reply.parse(await run('cancel', [taskId, reason, by]))
+      const [verdict, status, sessionId = '', ...rest] = Reply.parse(
+        await run('cancel', [taskId, reason, by]),
+      )
       if (verdict === 'not_found') return { verdict } as const
       if (verdict !== 'cancelled' && verdict !== 'flagged' && verdict !== 'ended')
         throw new Error(`cancel answered ${verdict}`)
-      return { verdict, status: status as TaskStatus, sessionId, tickets: ticketsOf(rest) } as const
+      return { verdict, status: TaskStatus.parse(status), sessionId, tickets: ticketsOf(rest) } as const
     },
 
     async beat(worker: { id: string; info: string }, leases: readonly Lease[], most: number): Promise<Beat> {
@@ -196,7 +206,7 @@ export const createStore = ({ redis, prefix, leaseMs }: StoreOptions) => {
       const held = Number(reply[0])
       const purges = Number(reply[1 + held])
       return {
-        leases: reply.slice(1, 1 + held) as Beat['leases'],
+        leases: z.array(LeaseVerdict).parse(reply.slice(1, 1 + held)),
         purge: reply.slice(2 + held, 2 + held + purges),
         tickets: ticketsOf(reply.slice(2 + held + purges)),
       }
@@ -213,15 +223,16 @@ export const createStore = ({ redis, prefix, leaseMs }: StoreOptions) => {
     },
 
     async list(query: ListQuery) {
-      const reply = (await run('list', [
-        query.limit,
-        query.cursor,
-        query.statuses.join(','),
-        query.sessionId,
-        asciiLower(query.text),
-        query.budget,
-      ])) as [string, string, ...string[][]]
-      const [next, total, ...flats] = reply
+      const [next, total, ...flats] = ListReply.parse(
+        await run('list', [
+          query.limit,
+          query.cursor,
+          query.statuses.join(','),
+          query.sessionId,
+          asciiLower(query.text),
+          query.budget,
+        ]),
+      )
       return {
         records: flats.map(parseRecord).filter((record) => record !== null),
         next: next === '' ? undefined : next,
@@ -241,12 +252,16 @@ export const createStore = ({ redis, prefix, leaseMs }: StoreOptions) => {
       const replies = await viaRedis(
         TASK_STATUSES.reduce((multi, status) => multi.zcard(key('status', status)), redis.multi()).exec(),
       )
-      return Object.fromEntries(TASK_STATUSES.map((status, i) => [status, Number(replies?.[i]?.[1] ?? 0)])) as TaskStats
+      return Counts.parse(
+        Object.fromEntries(TASK_STATUSES.map((status, i) => [status, replies?.[i]?.[1] ?? 0])),
+      )
     },
 
     /** Events after `after` (exclusive), oldest first, raw; entries of releases we cannot read throw. */
     async readLog(sessionId: string, after: string, count: number): Promise<Event[]> {
-      const entries = await viaRedis(redis.xrange(key('session', sessionId, 'log'), `(${after}`, '+', 'COUNT', count))
+      const entries = await viaRedis(
+        redis.xrange(key('session', sessionId, 'log'), `(${after}`, '+', 'COUNT', count),
+      )
       return entries.map(([id, flat]) => eventOf(sessionId, entryOf(id, flat)))
     },
 
@@ -268,7 +283,7 @@ export const createStore = ({ redis, prefix, leaseMs }: StoreOptions) => {
       const pipeline = redis.pipeline()
       for (const id of sessionIds) pipeline.hget(key('session', id), 'last_id')
       const replies = await viaRedis(pipeline.exec())
-      return sessionIds.map((_, i) => (replies?.[i]?.[1] as string | null | undefined) ?? '0-0')
+      return sessionIds.map((_, i) => LastId.parse(replies?.[i]?.[1]) ?? '0-0')
     },
 
     async readTodos(sessionId: string): Promise<string | null> {
@@ -313,6 +328,10 @@ export interface ListQuery {
 /** What Lua's `string.lower` does to the texts it is compared with. */
 const asciiLower = (text: string) => text.replaceAll(/[A-Z]/g, (letter) => letter.toLowerCase())
 
+const LeaseVerdict = z.enum(['ok', 'cancel', 'lost'])
+const ListReply = z.tuple([z.string(), z.string()], z.array(z.string()))
+const Counts = z.record(TaskStatus, z.number())
+const LastId = z.string().nullish()
 const Verdict = z.enum(['held', 'stale', 'ended', 'cancelled', 'gone'])
 const Purge = z.enum(['purged', 'more', 'busy', 'not_deleted'])
 
@@ -335,6 +354,6 @@ const refusalOf = (reply: readonly string[]): Refusal => ({
 const ticketsOf = (flat: readonly string[]): Ticket[] => {
   const tickets: Ticket[] = []
   for (let i = 0; i + 2 < flat.length; i += 3)
-    tickets.push({ task_id: flat[i] as string, n: Number(flat[i + 1]), priority: Number(flat[i + 2]) })
+    tickets.push({ task_id: flat[i] ?? '', n: Number(flat[i + 1]), priority: Number(flat[i + 2]) })
   return tickets
 }

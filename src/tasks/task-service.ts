@@ -93,25 +93,31 @@ export const createTaskService = (options: Options): TaskService => {
       const result = await store.create({
         task_id: answer.task_id,
         session_id: answer.session_id,
-        fields: present({
-          task: input.task,
-          head: input.task.slice(0, 1000),
-          agent_preset: agentPreset,
-          tool_preset: toolPreset,
-          model: input.model ?? defaults.model,
-          max_iterations: String(input.max_iterations ?? defaults.max_iterations),
-          max_tokens: input.max_tokens === undefined ? undefined : String(input.max_tokens),
-          timeout_s: String(input.timeout_s ?? defaults.task_timeout_s),
-          priority: String(input.priority ?? 5),
-          run_at: input.run_at === undefined ? undefined : new Date(input.run_at).toISOString(),
-          metadata: input.metadata && JSON.stringify(input.metadata),
-        }) as Record<string, string>,
+        fields: Fields.parse(
+          present({
+            task: input.task,
+            head: input.task.slice(0, 1000),
+            agent_preset: agentPreset,
+            tool_preset: toolPreset,
+            model: input.model ?? defaults.model,
+            max_iterations: String(input.max_iterations ?? defaults.max_iterations),
+            max_tokens: input.max_tokens === undefined ? undefined : String(input.max_tokens),
+            timeout_s: String(input.timeout_s ?? defaults.task_timeout_s),
+            priority: String(input.priority ?? 5),
+            run_at: input.run_at === undefined ? undefined : new Date(input.run_at).toISOString(),
+            metadata: input.metadata && JSON.stringify(input.metadata),
+          }),
+        ),
         title: firstLine(input.task),
         ...(input.run_at === undefined ? {} : { run_at_ms: Date.parse(input.run_at) }),
         ...(idempotencyKey === undefined
           ? {}
           : {
-              idempotency: { key: digest(idempotencyKey), hash: digest(canonical(input)), answer: JSON.stringify(answer) },
+              idempotency: {
+                key: digest(idempotencyKey),
+                hash: digest(canonical(input)),
+                answer: JSON.stringify(answer),
+              },
             }),
       })
       switch (result.verdict) {
@@ -212,6 +218,7 @@ export const createTaskService = (options: Options): TaskService => {
   }
 }
 
+const Fields = z.record(z.string(), z.string())
 const NEVER = new AbortController().signal
 const UNFINISHED: TaskStatus[] = ['running', 'waiting', 'pending']
 

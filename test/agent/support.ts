@@ -1,9 +1,9 @@
 import { z } from 'zod'
-import { LeaseLost } from '../../src/errors.ts'
 import type { AgentDeps, AgentRun, AgentTask, Emitter, Throttle, Toolbox } from '../../src/agent/agent.ts'
 import type { Model, ModelAnswer, ModelFailure, ModelRequest } from '../../src/agent/model.ts'
 import { runAgent } from '../../src/agent/run-agent.ts'
 import type { ToolContext, ToolOutput } from '../../src/agent/tools/tool.ts'
+import { LeaseLost } from '../../src/errors.ts'
 import type { Log } from '../../src/log.ts'
 import type { Effect, EphemeralEvent, Event, LogEvent } from '../../src/schemas/event.ts'
 

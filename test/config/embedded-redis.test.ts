@@ -1,4 +1,4 @@
-import { appendFile, mkdir, readdir, stat, writeFile } from 'node:fs/promises'
+import { appendFile, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
 import { expect, test } from 'vitest'
@@ -6,7 +6,7 @@ import { z } from 'zod'
 import { startEmbeddedRedis } from '../../src/embedded-redis.ts'
 import { createLog } from '../../src/log.ts'
 import { redisMissingMessage } from '../../src/supervisor/redis-missing.ts'
-import { forkFixture, isAlive, until } from './processes.ts'
+import { forkFixture, isAlive } from './processes.ts'
 import { tempFolder } from './temp.ts'
 
 const quiet = createLog({ verbose: false, format: 'json', redact: () => '' })
@@ -85,6 +85,7 @@ test('it dies with an owner that is killed, and the folder can be taken over wit
   using connection = connect(url)
   await connection.client.set('kept', 'yes')
   owner.child.kill('SIGKILL')
+  await owner.ended
   // At once, while the old server may still be saving.
   await using next = await start(folder.path)
   expect(isAlive(pid)).toBe(false)
@@ -109,9 +110,7 @@ test('after kill -9 of the server, with a torn last entry, it opens with all bef
 test('a server whose keeper was killed ends as well', async () => {
   await using folder = await tempFolder()
   const redis = await start(folder.path)
-  const keeper = await import('node:fs/promises').then((fs) =>
-    fs.readFile(join(folder.path, 'redis/keeper.pid'), 'utf8'),
-  )
+  const keeper = await readFile(join(folder.path, 'redis/keeper.pid'), 'utf8')
   process.kill(Number(keeper), 'SIGKILL')
   await redis.exited
   expect(isAlive(redis.pid)).toBe(false)
@@ -122,7 +121,6 @@ test('data it cannot read stops it with the reason', async () => {
   await mkdir(join(folder.path, 'redis/appendonlydir'), { recursive: true })
   await writeFile(join(folder.path, 'redis/appendonlydir/appendonly.aof.manifest'), 'garbage\n')
   await expect(start(folder.path)).rejects.toThrow(/manifest/)
-  await until('the folder to be free', () => readdir(folder.path).then((names) => names.length > 0))
 })
 
 test('where no server is installed the message has a command or a way around', async () => {

@@ -7,11 +7,11 @@ import { commandLine } from '../../src/supervisor/processes.ts'
 export const isAlive = (pid: number): boolean => commandLine(pid) !== ''
 
 /** Waits until `check` holds or returns something; fails with what it was waiting for. */
-export const until = async <T>(what: string, check: () => T | Promise<T>): Promise<NonNullable<T>> => {
+export const until = async <T>(what: string, check: () => T | false | Promise<T | false>): Promise<T> => {
   const end = Date.now() + 15_000
   for (;;) {
     const value = await check()
-    if (value) return value
+    if (value !== false) return value
     if (Date.now() > end) throw new Error(`waited in vain for: ${what}`)
     await sleep(10)
   }

@@ -21,11 +21,27 @@ const journalOf = (folder: string) => ({
 const pidIn = async (folder: string, name: string) =>
   Number(await readFile(join(folder, `${name}.pid`), 'utf8').catch(() => '0'))
 
+const startsOf = (journal: ReturnType<typeof journalOf>, name: string) =>
+  until(`${name} to start`, async () => {
+    const pids = await journal.pids(name)
+    return pids.length > 0 && pids
+  })
+
 const child = (folder: string, name: string, behaviour: string) => ({
   name,
   argv: [CHILD, folder, name, behaviour],
   graceMs: 500,
 })
+
+const run = async (folder: string, worker = 'steady') => {
+  const fixture = forkFixture(SUPERVISOR, folder, worker)
+  await fixture.message()
+  const journal = journalOf(folder)
+  await until('both children', async () => (await journal.entries()).length === 2)
+  const pids = [...(await journal.pids('api')), ...(await journal.pids('worker'))]
+  const redis = await until('redis', async () => (await pidIn(folder, 'redis')) || false)
+  return { ...fixture, journal, pids, redis }
+}
 
 describe('within one process', () => {
   test('a process that was killed is started again', async () => {
@@ -35,10 +51,7 @@ describe('within one process', () => {
       log: quiet,
       processes: () => [child(folder.path, 'worker', 'steady')],
     })
-    const [first = 0] = await until(
-      'the start',
-      async () => (await journal.pids('worker')).length > 0 && journal.pids('worker'),
-    )
+    const [first = 0] = await startsOf(journal, 'worker')
     process.kill(first, 'SIGKILL')
     await until('the second start', async () => (await journal.pids('worker')).length === 2)
     await supervisor.stop()
@@ -52,10 +65,7 @@ describe('within one process', () => {
       log: quiet,
       processes: () => [child(folder.path, 'worker', 'stubborn')],
     })
-    const [pid = 0] = await until(
-      'the start',
-      async () => (await journal.pids('worker')).length > 0 && journal.pids('worker'),
-    )
+    const [pid = 0] = await startsOf(journal, 'worker')
     await supervisor.stop()
     expect(isAlive(pid)).toBe(false)
     expect(await journal.entries()).toEqual(['worker started', 'worker asked'])
@@ -82,16 +92,6 @@ describe('within one process', () => {
 })
 
 describe('as a process', () => {
-  const run = async (folder: string, worker = 'steady') => {
-    const fixture = forkFixture(SUPERVISOR, folder, worker)
-    await fixture.message()
-    const journal = journalOf(folder)
-    await until('both children', async () => (await journal.entries()).length === 2)
-    const pids = [...(await journal.pids('api')), ...(await journal.pids('worker'))]
-    const redis = await until('redis', () => pidIn(folder, 'redis'))
-    return { ...fixture, journal, pids, redis }
-  }
-
   test('SIGTERM asks each process once, then ends Redis, then leaves with 0', async () => {
     await using folder = await tempFolder()
     await using supervisor = await run(folder.path)
@@ -130,7 +130,7 @@ describe('as a process', () => {
     process.kill(supervisor.redis, 'SIGKILL')
     const next = await until('another Redis', async () => {
       const pid = await pidIn(folder.path, 'redis')
-      return pid !== supervisor.redis && pid
+      return pid !== supervisor.redis && pid > 0 && pid
     })
     expect(isAlive(next)).toBe(true)
     expect(await supervisor.journal.entries()).toHaveLength(2)

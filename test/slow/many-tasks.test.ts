@@ -29,7 +29,12 @@ test('200 tasks over 20 sessions on 2 workers all end, each session in its order
           ? [['end', event.task_id]]
           : [],
     )
-    expect(ran).toEqual(own.flatMap((id) => [['start', id], ['end', id]]))
+    expect(ran).toEqual(
+      own.flatMap((id) => [
+        ['start', id],
+        ['end', id],
+      ]),
+    )
   }
   const listed = await service.json<TaskSummary[]>('/api/tasks')
   expect(new Set(listed.map(({ task_id }) => task_id)).size).toBe(TASKS)
