@@ -116,13 +116,20 @@ describe('as a process', () => {
     await until('all to be gone', () => [...supervisor.pids, supervisor.redis].every((pid) => !isAlive(pid)))
   })
 
-  test('killed, it takes the processes and Redis with it', async () => {
-    await using folder = await tempFolder()
-    await using supervisor = await run(folder.path)
-    supervisor.child.kill('SIGKILL')
-    await until('all to be gone', () => [...supervisor.pids, supervisor.redis].every((pid) => !isAlive(pid)))
-    expect((await supervisor.journal.entries()).filter((entry) => entry.endsWith('orphaned'))).toHaveLength(2)
-  })
+  test.each(['steady', 'stubborn'])(
+    'killed, it takes Redis and the processes with it, %s ones too',
+    async (worker) => {
+      await using folder = await tempFolder()
+      await using supervisor = await run(folder.path, worker)
+      supervisor.child.kill('SIGKILL')
+      await until('all to be gone', () =>
+        [...supervisor.pids, supervisor.redis].every((pid) => !isAlive(pid)),
+      )
+      expect((await supervisor.journal.entries()).filter((entry) => entry.endsWith('orphaned'))).toHaveLength(
+        2,
+      )
+    },
+  )
 
   test('a Redis that crashed is started again for the same processes', async () => {
     await using folder = await tempFolder()

@@ -5,7 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as pause } from 'node:timers/promises'
+import { promisify } from 'node:util'
 import { Redis } from 'ioredis'
 import { expect, inject, test, vi } from 'vitest'
 import { createBaseApp } from '../../src/http/base-app.ts'
@@ -106,6 +106,8 @@ const serveEvents = async (redisUrl: string, prefix: string) => {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     warnings,
     redis,
+    connections: () => promisify(server.getConnections.bind(server))(),
+    /** Streams, as the metrics tell. */
     open: async () => (await metrics.sseConnections.get()).values[0]?.value ?? 0,
     leave: () => stopping.abort(),
     async [Symbol.asyncDispose]() {
@@ -180,12 +182,12 @@ test('a stream opened while Redis is away answers 200 and begins when it is back
   expect(await ofNoTask.untilEnd()).not.toContain('id: ')
 })
 
-test('a client that leaves during the outage is let go', async () => {
+test('a client that leaves during the outage is let go, one that comes after it hears what follows', async () => {
   await using redis = await startRedis()
   await using worker = openStore({ url: redis.url })
   await using api = await serveEvents(redis.url, worker.prefix)
   const session = newSession()
-  await runTask(worker.store, session)
+  const task = await runTask(worker.store, session)
   using before = watch(`${api.url}/api/sse?session_id=${session}`)
   await before.untilType('task_started')
   await redis.kill()
@@ -195,7 +197,14 @@ test('a client that leaves during the outage is let go', async () => {
   expect(await api.open()).toBe(2)
   for (const client of [before, during]) client[Symbol.dispose]()
   await vi.waitUntil(async () => (await api.open()) === 0, { timeout: 5000 })
+  using after = watch(`${api.url}/api/sse?session_id=${session}`)
+  await after.untilConnected()
   await redis.start()
+  await after.untilType('task_started')
+  for (let i = 1; i <= 3; i++) {
+    const [id] = await task.append(step(i))
+    await after.untilId(id as string)
+  }
 })
 
 test('while Redis keeps its connections but says nothing, streams open and wait; then they go on', async () => {
@@ -209,9 +218,8 @@ test('while Redis keeps its connections but says nothing, streams open and wait;
   proxy.stall()
   await task.append(step(1), large(80_000))
   using during = watch(`${api.url}/api/sse?session_id=${session}`)
-  await during.untilConnected()
   using ofTask = watch(`${api.url}/api/tasks/${task.task_id}/events`)
-  await ofTask.untilConnected()
+  await Promise.all([during.untilConnected(), ofTask.untilConnected()])
   expect(open.durable()).toHaveLength(2)
   proxy.flow()
   await task.finish()
@@ -234,7 +242,9 @@ test('a process that leaves ends its streams whole', async () => {
   expect(await api.open()).toBe(0)
 })
 
-test('clients that come, leave and see the end are nothing to warn of', async () => {
+test('clients that come, leave, see the end or do not read are nothing to warn of', async () => {
+  // node-server prints the error of a stream that is cut off.
+  vi.spyOn(console, 'error').mockImplementation(() => {})
   await using worker = openStore()
   await using api = await serveEvents(worker.url, worker.prefix)
   const session = newSession()
@@ -246,9 +256,17 @@ test('clients that come, leave and see the end are nothing to warn of', async ()
     await client.untilType('task_started')
     await ofTask.until(/task_started/)
   }
+  await vi.waitUntil(async () => (await api.open()) === 1, { timeout: 5000 })
+  using stuck = await readRaw(`${api.url}/api/sse?session_id=${session}`)
+  await stuck.until(/task_started/)
+  for (let appended = 0; (await api.open()) === 2 && appended < 100; appended++) {
+    const ids = await task.append(...Array.from({ length: 10 }, () => large(50_000)))
+    await stays.untilId(ids.at(-1) as string)
+  }
+  expect(await api.open()).toBe(1)
+  // Cut off at once, not when it reads again.
+  await vi.waitUntil(async () => (await api.connections()) === 1, { timeout: 5000 })
   await task.finish()
   await stays.untilType('task_complete')
-  await vi.waitUntil(async () => (await api.open()) === 1, { timeout: 5000 })
-  await pause(0)
   expect(api.warnings).toEqual([])
 })

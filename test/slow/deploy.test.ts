@@ -97,7 +97,7 @@ test('start, status, run, stop: from anywhere, as often as one likes, and nothin
 
   expect(await alex.deploy('stop')).toMatchObject({ code: 0, out: expect.stringContaining('has stopped') })
   expect(pids.some(isAlive)).toBe(false)
-  await expect(fetch(alex.url)).rejects.toThrow()
+  await expect(fetch(alex.url)).rejects.toThrow('fetch failed')
   expect(await alex.deploy('stop')).toMatchObject({ code: 0, out: expect.stringContaining('not running') })
   const left = (await readdir(alex.folder)).filter((name) => name !== 'alex' && name !== 'link.sh')
   expect(left).toEqual([])

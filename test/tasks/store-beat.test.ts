@@ -8,6 +8,7 @@ import { openStore } from '../support/redis.ts'
 
 const NOTHING = { set: {}, add: {} }
 const LEASE_MS = 300
+const PATIENCE = { timeout: 10_000, interval: 20 }
 
 const setup = (leaseMs = LEASE_MS) => {
   const open = openStore({ leaseMs })
@@ -119,12 +120,11 @@ test('a beat keeps what the worker says of itself, until it is silent', async ()
 test('a task whose lease truly runs out is pending again with its next ticket, the old one stale', async () => {
   const { running, beat, store, types } = setup()
   const lease = await running()
-  expect((await beat()).tickets).toEqual([])
   const tickets = await vi.waitFor(async () => {
     const given = (await beat()).tickets
     expect(given).not.toEqual([])
     return given
-  })
+  }, PATIENCE)
   expect(tickets).toEqual([{ task_id: lease.task_id, n: 2, priority: 1 }])
   expect(await store.get(lease.task_id)).toMatchObject({ status: 'pending', resume_reason: 'worker_lost' })
   expect(await store.begin({ task_id: lease.task_id, n: 1 }, 'b', 'w')).toMatchObject({ verdict: 'stale' })
@@ -244,10 +244,10 @@ test('the ticket of a task that runs is not looked for', async () => {
 
 test('a scheduled task joins its line when its time has come', async () => {
   const { create, beat, redis, store, now } = setup()
-  const scheduled = await create({ run_at_ms: (await now()) + 150 })
+  const scheduled = await create({ run_at_ms: (await now()) + 600 })
   const earlier = await create()
   expect((await beat()).tickets).toEqual([])
-  await vi.waitFor(async () => expect(await now()).toBeGreaterThan(await dueAt()))
+  await vi.waitFor(async () => expect(await now()).toBeGreaterThan(await dueAt()), PATIENCE)
   expect((await beat()).tickets).toEqual([])
   const line = await redis.zrange(store.key('session', 'the-session', 'line'), '0', '-1')
   expect(line).toEqual([earlier.id, scheduled.id])
@@ -344,7 +344,7 @@ test('after an outage a task whose worker is truly gone is lost one lease later'
     const given = (await store.beat({ id: 'other', info: '{}' }, [], 20)).tickets
     expect(given).not.toEqual([])
     return given
-  })
+  }, PATIENCE)
   expect(tickets).toEqual([{ task_id, n: 2, priority: 1 }])
 })
 
@@ -352,7 +352,7 @@ test('a short silence of the fleet gives no grace', async () => {
   const { running, store, redis, lapse, now } = setup(60_000)
   const { task_id } = await running()
   await lapse(task_id)
-  await redis.set(store.key('last_beat'), (await now()) - 1000)
+  await redis.set(store.key('last_beat'), (await now()) - 500)
   expect((await store.beat({ id: 'other', info: '{}' }, [], 20)).tickets).toHaveLength(1)
 })
 

@@ -1,0 +1,288 @@
+/**
+ * A connection that breaks after Redis has run a script and before its reply came: the client sends the script
+ * again, and all must be as if nothing had happened.
+ */
+import { expect, onTestFinished, test } from 'vitest'
+import { RedisUnavailable } from '../../src/errors.ts'
+import { connectRedis } from '../../src/redis.ts'
+import type { LogEvent, TerminalEvent } from '../../src/schemas/event.ts'
+import type { ScriptName } from '../../src/tasks/scripts.ts'
+import { createStore, LEASE_MS, type NewTask, type Store } from '../../src/tasks/store.ts'
+import { startCuttingProxy } from '../support/cutting-proxy.ts'
+import { type OpenStore, openStore, quietLog } from '../support/redis.ts'
+
+const SESSION = 'the-session'
+const lease = { task_id: 'first', activation: 'a' }
+const progress = { set: { iteration: 1 }, add: { model_calls: 1, input_tokens: 7 } }
+const iteration: LogEvent = { event_type: 'iteration_start', iteration: 1, max_iterations: 10 }
+const complete: TerminalEvent = {
+  event_type: 'task_complete',
+  final_answer: 'done',
+  stop_reason: 'final_answer',
+  total_iterations: 1,
+  total_tokens: 7,
+  duration: 5,
+}
+
+const newTask = (task_id: string, over: Partial<NewTask> = {}): NewTask => ({
+  task_id,
+  session_id: SESSION,
+  title: 't',
+  fields: {
+    task: 'look around',
+    head: 'look around',
+    agent_preset: 'default',
+    tool_preset: 'full',
+    model: 'm',
+    max_iterations: '10',
+    timeout_s: '3600',
+    priority: '5',
+  },
+  ...over,
+})
+
+/** `first` is at the head of the line, `second` behind it. */
+const pending = async ({ store }: OpenStore) => {
+  await store.create(newTask('first'))
+  await store.create(newTask('second'))
+}
+const running = async (open: OpenStore) => {
+  await pending(open)
+  expect(await open.store.begin({ task_id: 'first', n: 1 }, lease.activation, 'w')).toMatchObject({
+    verdict: 'started',
+  })
+}
+const flagged = async (open: OpenStore) => {
+  await running(open)
+  expect(await open.store.cancel('first', 'no', 'user')).toMatchObject({ verdict: 'flagged' })
+}
+/** Its worker is silent. */
+const lapsed = async (open: OpenStore) => {
+  await running(open)
+  await open.redis.hset(open.store.key('task', 'first'), 'lease_until', 1)
+  await open.redis.zadd(open.store.key('due'), 1, 'first')
+}
+const outOfTime = async (open: OpenStore) => {
+  await running(open)
+  await open.store.release(lease, 'drained')
+  await open.redis.hset(open.store.key('task', 'first'), 'deadline', 1)
+}
+const deleted = async (open: OpenStore) => {
+  await pending(open)
+  expect(await open.store.deleteSession(SESSION, 'deleted', 'user')).toBe('marked')
+}
+
+interface Scenario {
+  title: string
+  script: ScriptName
+  before: (open: OpenStore) => Promise<void>
+  act: (store: Store) => Promise<unknown>
+}
+
+const worker = { id: 'w', info: '{}' }
+const SCENARIOS: Scenario[] = [
+  {
+    title: 'a task is created once, at the head of its line',
+    script: 'create',
+    before: async () => {},
+    act: (store) => store.create(newTask('first', { idempotency: { key: 'k', hash: 'h', answer: '{}' } })),
+  },
+  {
+    title: 'a task is created once, behind another',
+    script: 'create',
+    before: pending,
+    act: (store) => store.create(newTask('third')),
+  },
+  {
+    title: 'an activation begins once',
+    script: 'begin',
+    before: pending,
+    act: (store) => store.begin({ task_id: 'first', n: 1 }, lease.activation, 'w'),
+  },
+  {
+    title: 'begin ends a task without time left once',
+    script: 'begin',
+    before: outOfTime,
+    act: (store) => store.begin({ task_id: 'first', n: 2 }, 'b', 'w'),
+  },
+  {
+    title: 'events are appended once and counted once',
+    script: 'append',
+    before: running,
+    act: (store) => store.append(lease, 1, [iteration, iteration], progress),
+  },
+  {
+    title: 'an append that tells of a cancel is written once',
+    script: 'append',
+    before: flagged,
+    act: (store) => store.append(lease, 1, [iteration], progress),
+  },
+  {
+    title: 'a task ends once and wakes the next one once',
+    script: 'finish',
+    before: running,
+    act: (store) => store.finish(lease, 1, [iteration], complete, progress),
+  },
+  {
+    title: 'a task that is to be cancelled ends once',
+    script: 'finish',
+    before: flagged,
+    act: (store) => store.finish(lease, 1, [iteration], complete, progress),
+  },
+  {
+    title: 'a task is released once',
+    script: 'release',
+    before: running,
+    act: (store) => store.release(lease, 'drained'),
+  },
+  {
+    title: 'a task that is to be cancelled ends once when it is released',
+    script: 'release',
+    before: flagged,
+    act: (store) => store.release(lease, 'drained'),
+  },
+  {
+    title: 'a pending task is cancelled once and wakes the next one',
+    script: 'cancel',
+    before: pending,
+    act: (store) => store.cancel('first', 'no', 'user'),
+  },
+  {
+    title: 'a task in the middle of its line is cancelled and wakes nobody',
+    script: 'cancel',
+    before: pending,
+    act: (store) => store.cancel('second', 'no', 'user'),
+  },
+  {
+    title: 'a running task is told of its cancel',
+    script: 'cancel',
+    before: running,
+    act: (store) => store.cancel('first', 'no', 'user'),
+  },
+  {
+    title: 'a beat gives the ticket of a lost task, and counts one loss',
+    script: 'beat',
+    before: lapsed,
+    act: (store) => store.beat(worker, [{ ...lease, activation: 'another' }], 20),
+  },
+  {
+    title: 'a beat keeps a lease',
+    script: 'beat',
+    before: running,
+    act: (store) => store.beat(worker, [lease], 20),
+  },
+  {
+    title: 'a beat gives a lost ticket',
+    script: 'beat',
+    before: async (open) => {
+      await pending(open)
+      await open.redis.zadd(open.store.key('due:tickets'), 1, 'first')
+    },
+    act: (store) => store.beat(worker, [], 20),
+  },
+  {
+    title: 'a beat names a session to purge',
+    script: 'beat',
+    before: deleted,
+    act: (store) => store.beat(worker, [], 20),
+  },
+  {
+    title: 'a session is deleted',
+    script: 'delete-session',
+    before: running,
+    act: (store) => store.deleteSession(SESSION, 'deleted', 'user'),
+  },
+  {
+    title: 'a session is purged',
+    script: 'purge-session',
+    before: deleted,
+    act: (store) => store.purgeSession(SESSION),
+  },
+  {
+    title: 'todos are written',
+    script: 'write-todos',
+    before: running,
+    act: (store) => store.writeTodos(lease, '["one"]'),
+  },
+]
+
+test.each(SCENARIOS)('$script, its reply cut: $title', async ({ script, before, act }) => {
+  const uncut = await outcomeOf(before, act)
+  const cut = await outcomeOf(before, act, script)
+  expect(cut).toEqual(uncut)
+})
+
+test('a create that timed out for the API is not repeated: its key gives the first answer', async () => {
+  const { open, proxy, redis } = await throughProxy('hasty')
+  await new Promise<void>((resolve) => void redis.once('ready', resolve))
+  const store = createStore({ redis, prefix: open.prefix, leaseMs: LEASE_MS })
+  const idempotency = (answer: string) => ({ idempotency: { key: 'k', hash: 'h', answer } })
+  const cut = proxy.cutNext('create')
+  const failed = expect(store.create(newTask('first', idempotency('1')))).rejects.toBeInstanceOf(RedisUnavailable)
+  await cut
+  await failed
+  if (redis.status !== 'ready') await new Promise<void>((resolve) => void redis.once('ready', resolve))
+  expect(await store.create(newTask('second', idempotency('2')))).toEqual({ verdict: 'replayed', answer: '1' })
+  expect(await store.stats()).toMatchObject({ pending: 1 })
+  expect(await store.readLog(SESSION, '0-0', 10)).toMatchObject([{ task_id: 'first', seq: 1 }])
+})
+
+async function throughProxy(kind: 'patient' | 'hasty') {
+  const open = openStore()
+  onTestFinished(() => open[Symbol.asyncDispose]())
+  const proxy = await startCuttingProxy(open.url)
+  onTestFinished(() => proxy[Symbol.asyncDispose]())
+  const redis = connectRedis(proxy.url, kind, quietLog)
+  onTestFinished(() => redis.disconnect())
+  return { open, proxy, redis }
+}
+
+/** What the call answered, and all that is in Redis after it; times and log ids left out. */
+async function outcomeOf(before: Scenario['before'], act: Scenario['act'], cut?: ScriptName) {
+  const { open, proxy, redis } = await throughProxy('patient')
+  await before(open)
+  const lost = cut && proxy.cutNext(cut)
+  const answer = await act(createStore({ redis, prefix: open.prefix, leaseMs: LEASE_MS }))
+  await lost
+  return { answer: timeless(answer), state: await stateOf(open) }
+}
+
+async function stateOf({ redis, store, prefix }: OpenStore) {
+  const state: Record<string, unknown> = {}
+  for (const key of await redis.keys(`${prefix}:*`)) {
+    const name = key.slice(prefix.length + 1)
+    // BullMQ's own, and the marks of time.
+    if (name.startsWith('tickets:') || name === 'last_beat') continue
+    switch (await redis.type(key)) {
+      case 'hash':
+        state[name] = timeless(await redis.hgetall(key))
+        break
+      case 'zset':
+        state[name] = await redis.zrange(key, '0', '-1').then((members) => members.toSorted())
+        break
+      case 'stream':
+        state[name] = timeless(await store.readLog(SESSION, '0-0', 1000))
+        break
+      default:
+        state[name] = await redis.get(key)
+    }
+  }
+  return state
+}
+
+const LOG_ID = /^\d{13}-\d+$/
+const TIME = /^(now|timestamp|at|beat|deleted|deadline|not_before|lease_until|duration|.*_at)$/
+
+/** Shows whether a time or log id is there, and how many, but not which. */
+function timeless(value: unknown, name = ''): unknown {
+  if (Array.isArray(value)) return value.map((inner) => timeless(inner))
+  if (value !== null && typeof value === 'object')
+    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, timeless(inner, key)]))
+  if (TIME.test(name)) return 'a time'
+  if (typeof value === 'string')
+    return value
+      .split(' ')
+      .map((word) => (LOG_ID.test(word) ? 'a log id' : word))
+      .join(' ')
+  return value
+}

@@ -1,0 +1,139 @@
+/** The feed below the streams: what it listens to, how far it reads, and when it stops. */
+import { expect, test, vi } from 'vitest'
+import type { Event } from '../../src/schemas/event.ts'
+import type { FollowOptions } from '../../src/tasks/feed.ts'
+import { type OpenStore, openStore } from '../support/redis.ts'
+import { large, logIds, newSession, runTask, step } from '../support/sse.ts'
+
+/** Looks often, so that what is waited for is met soon after. */
+const SOON = { timeout: 5000, interval: 5 }
+
+const follow = (open: OpenStore, sessionId: string, options: Partial<FollowOptions> = {}) => {
+  const ending = new AbortController()
+  const events: Event[] = []
+  const done = open.feed.follow({
+    sessionId,
+    after: '0-0',
+    signal: ending.signal,
+    room: async () => {},
+    onEvent: (event) => void events.push(event),
+    ...options,
+  })
+  return {
+    events,
+    ids: () => events.map(({ id }) => id),
+    done,
+    until: (id: string) => vi.waitUntil(() => events.some((event) => event.id === id), SOON),
+    stop: () => {
+      ending.abort()
+      return done
+    },
+  }
+}
+
+const subscribers = async (open: OpenStore, sessionId: string) => {
+  const channel = open.store.key('events', sessionId)
+  return Number((await open.redis.pubsub('NUMSUB', channel))[1])
+}
+
+test('a session is listened to once, however many follow it, and no longer than anybody does', async () => {
+  await using open = openStore()
+  const session = newSession()
+  const task = await runTask(open.store, session)
+  const followers = [follow(open, session), follow(open, session)]
+  const [id] = await task.append(step(1))
+  await Promise.all(followers.map((follower) => follower.until(id as string)))
+  expect(await subscribers(open, session)).toBe(1)
+  await followers[0]?.stop()
+  const [next] = await task.append(step(2))
+  await followers[1]?.until(next as string)
+  expect(await subscribers(open, session)).toBe(1)
+  expect(followers[0]?.ids()).not.toContain(next)
+  await followers[1]?.stop()
+  await vi.waitUntil(async () => (await subscribers(open, session)) === 0, SOON)
+})
+
+test('the last follower that leaves as another comes takes nothing away from it', async () => {
+  await using open = openStore()
+  const session = newSession()
+  const task = await runTask(open.store, session)
+  for (let i = 1; i <= 20; i++) {
+    const leaving = follow(open, session)
+    await vi.waitUntil(() => leaving.events.length > 0, SOON)
+    const left = leaving.stop()
+    const coming = follow(open, session)
+    await left
+    await vi.waitUntil(() => coming.events.length > 0, SOON)
+    const [id] = await task.append(step(i))
+    await coming.until(id as string)
+    await coming.stop()
+  }
+})
+
+test('the log is read no further than there is room', async () => {
+  await using open = openStore()
+  const session = newSession()
+  const task = await runTask(open.store, session)
+  for (let i = 0; i < 10; i++) await task.append(...Array.from({ length: 100 }, () => step(i)))
+  let places = 5
+  let more = () => {}
+  const reader = follow(open, session, {
+    room: async () => {
+      while (places === 0)
+        await new Promise<void>((resolve) => {
+          more = resolve
+        })
+      places -= 1
+    },
+  })
+  await vi.waitUntil(() => places === 0, SOON)
+  expect(reader.events).toHaveLength(5)
+  await task.append(large(70_000), step(1))
+  expect(reader.events).toHaveLength(5)
+  places = Number.POSITIVE_INFINITY
+  more()
+  const ids = await logIds(open.store, session)
+  await reader.until(ids.at(-1) as string)
+  expect(reader.ids()).toEqual(ids)
+  await reader.stop()
+})
+
+test('a live message that cannot be read is taken from the log', async () => {
+  await using open = openStore()
+  const session = newSession()
+  const task = await runTask(open.store, session)
+  const reader = follow(open, session)
+  await vi.waitUntil(() => reader.events.length === 2, SOON)
+  const channel = open.store.key('events', session)
+  for (const text of ['', '{', '[]', '{"prev":"0-0","id":"99999999999999-0","type":"unheard_of","data":"{}"}'])
+    await open.redis.publish(channel, text)
+  const [id] = await task.append(step(1))
+  await reader.until(id as string)
+  expect(reader.ids()).toEqual(await logIds(open.store, session))
+  await reader.stop()
+})
+
+test('one follower that fails leaves the others alone', async () => {
+  await using open = openStore()
+  const session = newSession()
+  const task = await runTask(open.store, session)
+  const reader = follow(open, session)
+  const failing = follow(open, session, {
+    room: () => Promise.reject(new Error('no room')),
+  })
+  await expect(failing.done).rejects.toThrow('no room')
+  const [id] = await task.append(step(1))
+  await reader.until(id as string)
+  await reader.stop()
+  await vi.waitUntil(async () => (await subscribers(open, session)) === 0, SOON)
+})
+
+test('a follower that is stopped before it began gets nothing and ends', async () => {
+  await using open = openStore()
+  const session = newSession()
+  await runTask(open.store, session)
+  const reader = follow(open, session, { signal: AbortSignal.abort() })
+  await reader.done
+  expect(reader.events).toEqual([])
+  await vi.waitUntil(async () => (await subscribers(open, session)) === 0, SOON)
+})
