@@ -69,13 +69,13 @@ package_of() {
 as_root() {
   if [ "$(id -u)" -eq 0 ]; then
     "$@"
-  elif ! have sudo; then
-    die "root is needed: run this yourself, then try again: $*"
-  elif [ -t 0 ]; then
-    sudo "$@"
   else
-    sudo -n "$@"
+    sudo "$@"
   fi
+}
+
+may_be_root() {
+  [ "$(id -u)" -eq 0 ] || { have sudo && { [ -t 0 ] || sudo -n true 2>/dev/null; }; }
 }
 
 policy=/usr/sbin/policy-rc.d
@@ -112,6 +112,10 @@ install_commands() {
   with=$(manager)
   [ -n "$with" ] || die "install these yourself, there is no apt-get, dnf, apk or brew here: $*"
   for wanted in "$@"; do packages="$packages $(package_of "$wanted" "$with")"; done
+  if [ "$with" != brew ] && ! may_be_root; then
+    say "root is needed: let somebody install$packages ($with)"
+    return 0
+  fi
   say "installing$packages ($with)"
   if [ "$with" = apt-get ]; then
     as_root apt-get update -qq >&2 || say "apt-get update failed, going on with what is known"
@@ -142,8 +146,8 @@ setup_tools() {
   install_commands $missing
   for tool in $missing; do
     case $tool in
-      redis) have_redis || die 'neither redis-server nor valkey-server could be installed' ;;
-      npm) have npm || die 'npm could not be installed' ;;
+      redis) have_redis || die 'ALEX needs redis-server or valkey-server (or REDIS_URL)' ;;
+      npm) have npm || die 'ALEX needs npm' ;;
       bwrap) have bwrap || say 'without bubblewrap, commands of tasks run unsandboxed unless sandbox is "required"' ;;
       *) have "$tool" || say "$tool is missing: what needs it will say so" ;;
     esac

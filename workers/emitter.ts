@@ -81,7 +81,7 @@ export const createEmitter = (options: Options) => {
     async close(): Promise<{ seq: number; rest: LogEvent[] }> {
       closed = true
       if (sending) await sending
-      return { seq, rest: queued }
+      return { seq, rest: [...queued] }
     },
   }
 }

@@ -11,6 +11,7 @@ import { renderSystemPrompt } from '../src/agent/prompts/system-prompt.ts'
 import { runAgent } from '../src/agent/run-agent.ts'
 import { toolEnvironment } from '../src/agent/tools/environment.ts'
 import { createGuard } from '../src/agent/tools/guard-client.ts'
+import { reapLeftovers } from '../src/agent/tools/process-sweep.ts'
 import { createToolbox } from '../src/agent/tools/registry.ts'
 import { createSandbox } from '../src/agent/tools/sandbox.ts'
 import {
@@ -77,6 +78,8 @@ const sandbox = await createSandbox({
   closedDirs,
   env,
 })
+const reaped = await reapLeftovers()
+if (reaped > 0) log.warn({ reaped }, '[DI] killed processes that a worker killed before had left')
 const guard = createGuard({ leaseMs: LEASE_MS })
 const toolbox = createToolbox({ closedDirs, sandbox, env })
 const offline = config.api_key === undefined && config.base_url === undefined

@@ -21,7 +21,7 @@ export const createServer = (config: Config, url: string = urlOf(config)): Serve
 const EVERY_ADDRESS = ['0.0.0.0', '::', '[::]']
 
 /** Where this machine reaches the API. */
-export const urlOf = ({ host, port }: Pick<Config, 'host' | 'port'>): string => {
+const urlOf = ({ host, port }: Pick<Config, 'host' | 'port'>): string => {
   if (host === '127.0.0.1' || EVERY_ADDRESS.includes(host)) return `http://localhost:${port}`
   return `http://${host.includes(':') && !host.startsWith('[') ? `[${host}]` : host}:${port}`
 }

@@ -32,7 +32,7 @@ export const configTable = (): string => {
 }
 
 /** `sk-…wxyz`: enough to tell two keys apart, too little to use. */
-export const maskSecret = (value: string): string => {
+const maskSecret = (value: string): string => {
   if (value.includes('://')) return value.replace(/(:\/\/[^\s/:@]*):[^/]*@/, '$1:…@')
   if (value.startsWith('/')) return value
   const prefix = /^[a-z]{1,6}[-_]/.exec(value)?.[0] ?? ''

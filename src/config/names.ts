@@ -10,7 +10,7 @@ const ENV_NAMES = CONFIG_KEYS.map((key) => settingOf(key).env)
 const OPTIONS = [...CONFIG_KEYS.map((key) => optionOf(key)), CONFIG_FILE_OPTION]
 
 /** `worker_port` → `worker-port`. */
-export function optionOf(key: string): string {
+function optionOf(key: string): string {
   return key.replaceAll('_', '-')
 }
 

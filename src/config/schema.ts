@@ -12,7 +12,7 @@ export interface Setting {
   path?: true
 }
 
-export const settings = z.registry<Setting>()
+const settings = z.registry<Setting>()
 
 const http = textMatching(/^https?:\/\/\S+$/, 'a URL that begins with http:// or https://')
 const redis = textMatching(/^(rediss?:\/\/\S+|\/.+)$/, 'redis://…, rediss://… or the path of a socket')

@@ -7,9 +7,6 @@
  */
 import { z } from 'zod'
 
-/** Version of log entries and records. Release N reads N−1. */
-export const LOG_VERSION = 1
-
 export const Effect = z.enum(['read', 'write', 'external', 'durable'])
 export type Effect = z.infer<typeof Effect>
 

@@ -41,7 +41,7 @@ export const CreateTask = z.strictObject({
 })
 export type CreateTask = z.infer<typeof CreateTask>
 
-export const TaskUsage = z.object({
+const TaskUsage = z.object({
   input_tokens: z.number().int(),
   output_tokens: z.number().int(),
   cached_tokens: z.number().int(),
@@ -50,7 +50,6 @@ export const TaskUsage = z.object({
   model_calls: z.number().int(),
   tool_calls: z.number().int(),
 })
-export type TaskUsage = z.infer<typeof TaskUsage>
 
 /** A task in a list: its text cut to 200 characters, no result. */
 export const TaskSummary = z.object({

@@ -120,6 +120,19 @@ export const createFeed = (options: { subscriber: Redis; store: Store; log: Log 
     return stop
   }
 
+  // Followers that one message sends to the log at once read it together. A later one may not join them:
+  // what it was told of may have been written after their read.
+  const reading = new Map<string, Promise<Event[]>>()
+  const readTogether = (sessionId: string, after: string): Promise<Event[]> => {
+    const place = `${sessionId} ${after}`
+    const already = reading.get(place)
+    if (already) return already
+    const read = store.readLog(sessionId, after, PAGE)
+    reading.set(place, read)
+    process.nextTick(() => reading.delete(place))
+    return read
+  }
+
   /** Every durable event after `after`, once and in order, until the signal aborts. */
   const follow = async (f: FollowOptions): Promise<void> => {
     let last = f.after
@@ -158,7 +171,7 @@ export const createFeed = (options: { subscriber: Redis; store: Store; log: Log 
             if (trimmed !== undefined && compareIds(last, trimmed) < 0) f.onTruncated?.(trimmed)
             checkTruncated = false
           }
-          const page = await store.readLog(f.sessionId, last, PAGE)
+          const page = await readTogether(f.sessionId, last)
           for (const event of page) {
             await f.room()
             if (f.signal.aborted) return

@@ -32,17 +32,16 @@ test('nothing is lost or sent twice to clients that come and go while events are
   const comeAndGo = async () => {
     const start = Math.floor(Math.random() * written.length)
     const got: string[] = []
-    let last = written[start] as string
-    const after = last
-    do {
+    const after = written[start] as string
+    for (let last = after, complete = false; !complete; ) {
       using client = watch(sessionUrl(api, session), { lastEventId: last })
       const enough = 1 + Math.floor(Math.random() * 150)
       const ended = () => client.durable().at(-1)?.type === 'task_complete'
       await client.until(`${enough} events`, () => client.durable().length >= enough || ended())
       got.push(...client.ids())
       last = got.at(-1) as string
-      if (ended()) break
-    } while (true)
+      complete = ended()
+    }
     return { after, got }
   }
   const joinLate = async () => {

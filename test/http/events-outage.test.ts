@@ -86,7 +86,6 @@ const serveEvents = async (redisUrl: string, prefix: string) => {
     },
     presets: { agent: ['default'], tool: ['full'] },
     redact,
-    log,
   })
   const eventStream = createEventStream({
     store,
@@ -101,7 +100,8 @@ const serveEvents = async (redisUrl: string, prefix: string) => {
   const app = createBaseApp({ access, redact, log, metrics }).route('/', eventRoutes({ tasks, eventStream }))
   const server = createHttpServer(app)
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  await Promise.all([redis, subscriber].map((client) => client.status === 'ready' || once(client, 'ready')))
+  for (const connection of [redis, subscriber])
+    if (connection.status !== 'ready') await once(connection, 'ready')
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     warnings,

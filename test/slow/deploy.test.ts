@@ -113,6 +113,17 @@ test('Ctrl-C cancels the task that is followed, and leaves with 130', async () =
   expect(tasks).toMatchObject([{ session_id: 'interrupted', status: 'cancelled' }])
 })
 
+test('an API that dies while a task is followed is started again, and nothing is shown twice', async () => {
+  await using alex = await instance()
+  const { heard, done } = alex.launch(['run', 'bash: sleep 3'])
+  await until('the command to run', () => heard.err.includes('→ bash'))
+  process.kill(await alex.pid('api'), 'SIGKILL')
+  const { code, err } = await done
+  expect(code).toBe(0)
+  expect(err.match(/→ bash/g)).toHaveLength(1)
+  expect(err).toMatch(/✓ bash[\s\S]*completed/)
+})
+
 test('a refused task leaves with 2 and says why', async () => {
   await using alex = await instance()
   const run = await alex.deploy('run', 'anything', '--tool-preset', 'nonsense')

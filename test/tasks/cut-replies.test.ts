@@ -218,11 +218,13 @@ test('a create that timed out for the API is not repeated: its key gives the fir
   const store = createStore({ redis, prefix: open.prefix, leaseMs: LEASE_MS })
   const idempotency = (answer: string) => ({ idempotency: { key: 'k', hash: 'h', answer } })
   const cut = proxy.cutNext('create')
-  const failed = expect(store.create(newTask('first', idempotency('1')))).rejects.toBeInstanceOf(RedisUnavailable)
+  await expect(store.create(newTask('first', idempotency('1')))).rejects.toBeInstanceOf(RedisUnavailable)
   await cut
-  await failed
   if (redis.status !== 'ready') await new Promise<void>((resolve) => void redis.once('ready', resolve))
-  expect(await store.create(newTask('second', idempotency('2')))).toEqual({ verdict: 'replayed', answer: '1' })
+  expect(await store.create(newTask('second', idempotency('2')))).toEqual({
+    verdict: 'replayed',
+    answer: '1',
+  })
   expect(await store.stats()).toMatchObject({ pending: 1 })
   expect(await store.readLog(SESSION, '0-0', 10)).toMatchObject([{ task_id: 'first', seq: 1 }])
 })

@@ -66,6 +66,7 @@ test('the last follower that leaves as another comes takes nothing away from it'
     await vi.waitUntil(() => coming.events.length > 0, SOON)
     const [id] = await task.append(step(i))
     await coming.until(id as string)
+    expect(await subscribers(open, session)).toBe(1)
     await coming.stop()
   }
 })
@@ -105,12 +106,35 @@ test('a live message that cannot be read is taken from the log', async () => {
   const reader = follow(open, session)
   await vi.waitUntil(() => reader.events.length === 2, SOON)
   const channel = open.store.key('events', session)
-  for (const text of ['', '{', '[]', '{"prev":"0-0","id":"99999999999999-0","type":"unheard_of","data":"{}"}'])
+  for (const text of [
+    '',
+    '{',
+    '[]',
+    '{"prev":"0-0","id":"99999999999999-0","type":"unheard_of","data":"{}"}',
+  ])
     await open.redis.publish(channel, text)
   const [id] = await task.append(step(1))
   await reader.until(id as string)
   expect(reader.ids()).toEqual(await logIds(open.store, session))
   await reader.stop()
+})
+
+test('what is too large to publish is read once for all who follow', async () => {
+  await using open = openStore()
+  const session = newSession()
+  const task = await runTask(open.store, session)
+  const followers = Array.from({ length: 30 }, () => follow(open, session))
+  const heard = (id: string) => Promise.all(followers.map((follower) => follower.until(id)))
+  const [live] = await task.append(step(1))
+  await heard(live as string)
+  const reads = vi.spyOn(open.store, 'readLog')
+  const [id] = await task.append(large(70_000))
+  await heard(id as string)
+  // The event, and that nothing follows it.
+  expect(reads.mock.calls.length).toBeLessThanOrEqual(4)
+  const ids = await logIds(open.store, session)
+  for (const follower of followers) expect(follower.ids()).toEqual(ids)
+  await Promise.all(followers.map((follower) => follower.stop()))
 })
 
 test('one follower that fails leaves the others alone', async () => {

@@ -1,9 +1,9 @@
 /** What a worker's heartbeat renews, tells and looks after, on a real Redis. */
 import { randomUUID } from 'node:crypto'
 import { expect, onTestFinished, test, vi } from 'vitest'
-import { progressOf } from '../../workers/emitter.ts'
 import type { LogEvent } from '../../src/schemas/event.ts'
 import type { Lease, Ticket } from '../../src/tasks/store.ts'
+import { progressOf } from '../../workers/emitter.ts'
 import { openStore } from '../support/redis.ts'
 
 const NOTHING = { set: {}, add: {} }

@@ -15,7 +15,7 @@ const calls = new Map<number, GuardedCall>()
 let deadline = Number.NEGATIVE_INFINITY
 let timer: NodeJS.Timeout | undefined
 
-// Not process.stdout, whose writes block on a pipe: a stopped worker that reads nothing would stop the guard.
+// Not process.stdout, whose writes are documented to block: a stopped worker that reads nothing would stop us.
 const toWorker = new Socket({ fd: 1, readable: false, writable: true })
 const fromWorker = new Socket({ fd: 0, readable: true, writable: false })
 

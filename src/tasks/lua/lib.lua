@@ -1,5 +1,6 @@
 -- Shared vocabulary, put in front of every script. KEYS[1]: the prefix.
 local P = KEYS[1]
+-- Of log entries and records. A release reads its own and the one before.
 local VERSION = '1'
 local TICKET_RECHECK = 2000
 local TICKET_RECHECK_MAX = 300000

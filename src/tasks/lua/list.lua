@@ -31,6 +31,19 @@ if session_id ~= '' then
 end
 local function after(a, b) return a[1] > b[1] or (a[1] == b[1] and a[2] > b[2]) end
 
+-- How far up a group has been seen: {score, id}, or {score, ' id id … '} when that millisecond was not over and
+-- others may still have come into it, in any order of their ids.
+local function above(entry, seen)
+  if entry[1] ~= seen[1] then return entry[1] > seen[1] end
+  if string.sub(seen[2], 1, 1) == ' ' then return not string.find(seen[2], ' ' .. entry[2] .. ' ', 1, true) end
+  return entry[2] > seen[2]
+end
+local function seen_with(seen, entry)
+  if entry[1] < NOW then return entry end
+  local ids = seen and seen[1] == entry[1] and seen[2] or ' '
+  return { entry[1], ids .. entry[2] .. ' ' }
+end
+
 local function newest_below(status, place, count)
   local out = {}
   if of_session then
@@ -53,21 +66,21 @@ local function newest_below(status, place, count)
   return out
 end
 
-local function oldest_above(status, place, count)
+local function oldest_above(status, seen, count)
   local out = {}
   if of_session then
     for _, entry in ipairs(of_session[status] or {}) do
-      if after(entry, place) then out[#out + 1] = entry end
+      if above(entry, seen) then out[#out + 1] = entry end
     end
     table.sort(out, function(a, b) return after(b, a) end)
     return out
   end
   local offset = 0
   while #out < count do
-    local flat = redis.call('ZRANGEBYSCORE', key('status', status), place[1], '+inf', 'WITHSCORES', 'LIMIT', offset, count)
+    local flat = redis.call('ZRANGEBYSCORE', key('status', status), seen[1], '+inf', 'WITHSCORES', 'LIMIT', offset, count)
     for i = 1, #flat, 2 do
       local entry = { number(flat[i + 1]), flat[i] }
-      if after(entry, place) then out[#out + 1] = entry end
+      if above(entry, seen) then out[#out + 1] = entry end
     end
     if #flat < count * 2 then break end
     offset = offset + count
@@ -101,12 +114,6 @@ local function full() return found >= limit or looked >= budget end
 local cursor = cursor_text ~= '' and cjson.decode(cursor_text) or { group = 1, seen = {} }
 local start = cursor.group
 
--- How far up a group has been seen. More may still come in this very millisecond.
-local function seen_to(entry)
-  if entry[1] < NOW then return entry end
-  return { entry[1], '' }
-end
-
 -- What has moved above the places already seen. The ended groups take no part: what moves there comes last anyway,
 -- and nothing leaves them.
 if start <= 3 then
@@ -120,12 +127,19 @@ if start <= 3 then
         if full() then break end
         take(entry[2])
         last = entry
-        cursor.seen[group] = entry
+        cursor.seen[group] = seen_with(cursor.seen[group], entry)
       end
       if not last then break end
     end
-    if cursor.seen[group] then cursor.seen[group] = seen_to(cursor.seen[group]) end
   end
+end
+
+-- What is there when a group is first looked at is not above; it is listed from here on.
+local function first_seen(status, newest)
+  if newest and newest[1] < NOW then return newest end
+  local seen = { NOW, ' ' }
+  for _, entry in ipairs(oldest_above(status, seen, 1000)) do seen = seen_with(seen, entry) end
+  return seen
 end
 
 -- The rest of the group the caller is in, and the groups after it. A page that is full already goes no further:
@@ -145,7 +159,7 @@ for group = start, 4 do
       end
     end
     table.sort(entries, after)
-    if not cursor.seen[group] then cursor.seen[group] = seen_to(entries[1] or { NOW, '' }) end
+    if not cursor.seen[group] then cursor.seen[group] = first_seen(GROUPS[group][1], entries[1]) end
     for i = 1, math.min(#entries, count) do
       if full() then
         done = false
