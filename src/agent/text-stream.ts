@@ -7,7 +7,13 @@ export interface TextStream {
   flush: () => void
 }
 
-/** `offset`: characters sent before this piece. */
+/** Longest unfinished word that is kept back. */
+const MAX_HELD = 256
+
+/**
+ * `offset`: characters sent before this piece. A word that may go on is kept for the next piece: a key cut in
+ * two would pass the masking of each.
+ */
 export const createTextStream = (
   send: (offset: number, text: string) => void,
   intervalMs = 50,
@@ -16,28 +22,32 @@ export const createTextStream = (
   let pending = ''
   let timer: NodeJS.Timeout | undefined
 
-  const take = () => {
+  const stopTimer = () => {
     clearTimeout(timer)
     timer = undefined
-    const text = pending
-    pending = ''
-    return text
   }
-  const flush = () => {
-    const text = take()
+  const sendFirst = (length: number) => {
+    stopTimer()
+    const text = pending.slice(0, length)
+    pending = pending.slice(length)
     if (text === '') return
     send(sent, text)
     sent += text.length
   }
+  const sendWords = () => {
+    const held = /[\x21-\x7e]*$/.exec(pending.slice(-MAX_HELD))?.[0].length ?? 0
+    sendFirst(pending.length - held)
+  }
   return {
     push: (text) => {
       pending += text
-      timer ??= setTimeout(flush, intervalMs)
+      timer ??= setTimeout(sendWords, intervalMs)
     },
     restart: () => {
-      take()
+      stopTimer()
+      pending = ''
       sent = 0
     },
-    flush,
+    flush: () => sendFirst(pending.length),
   }
 }

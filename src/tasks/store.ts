@@ -6,10 +6,9 @@
 import type { Redis } from 'ioredis'
 import { z } from 'zod'
 import { viaRedis } from '../redis.ts'
-import type { Event, LogEvent, TerminalEvent } from '../schemas/event.ts'
-import type { TaskStats } from '../schemas/task.ts'
-import { TASK_STATUSES, TaskStatus } from '../schemas/task.ts'
-import { entryOf, eventOf } from './event-log.ts'
+import type { LogEvent, TerminalEvent } from '../schemas/event.ts'
+import { TaskStatus } from '../schemas/task.ts'
+import { createReads } from './reads.ts'
 import { parseRecord, type TaskRecord } from './record.ts'
 import { createScripts } from './scripts.ts'
 
@@ -240,56 +239,6 @@ export const createStore = ({ redis, prefix, leaseMs }: StoreOptions) => {
       }
     },
 
-    async get(taskId: string): Promise<TaskRecord | null> {
-      const fields = await viaRedis(redis.hgetall(key('task', taskId)))
-      const record = parseRecord(Object.entries(fields).flat())
-      if (!record) return null
-      const deleted = await viaRedis(redis.hexists(key('session', record.session_id), 'deleted'))
-      return deleted ? null : record
-    },
-
-    async stats(): Promise<TaskStats> {
-      const replies = await viaRedis(
-        TASK_STATUSES.reduce((multi, status) => multi.zcard(key('status', status)), redis.multi()).exec(),
-      )
-      return Counts.parse(
-        Object.fromEntries(TASK_STATUSES.map((status, i) => [status, replies?.[i]?.[1] ?? 0])),
-      )
-    },
-
-    /** Events after `after` (exclusive), oldest first, raw; entries of releases we cannot read throw. */
-    async readLog(sessionId: string, after: string, count: number): Promise<Event[]> {
-      const entries = await viaRedis(
-        redis.xrange(key('session', sessionId, 'log'), `(${after}`, '+', 'COUNT', count),
-      )
-      return entries.map(([id, flat]) => eventOf(sessionId, entryOf(id, flat)))
-    },
-
-    /** The id before the last `count` entries, so that reading after it gives those; with 0, nothing of the past. */
-    async idBeforeLast(sessionId: string, count: number): Promise<string> {
-      const entries = await viaRedis(
-        redis.xrevrange(key('session', sessionId, 'log'), '+', '-', 'COUNT', count + 1),
-      )
-      return entries.length > count ? (entries.at(-1)?.[0] ?? '0-0') : '0-0'
-    },
-
-    async sessionFields(sessionId: string): Promise<Record<string, string> | null> {
-      const fields = await viaRedis(redis.hgetall(key('session', sessionId)))
-      return fields['created_at'] === undefined || fields['deleted'] !== undefined ? null : fields
-    },
-
-    /** Last log id per session, in order; `0-0` for a session without a log. */
-    async lastIds(sessionIds: readonly string[]): Promise<string[]> {
-      const pipeline = redis.pipeline()
-      for (const id of sessionIds) pipeline.hget(key('session', id), 'last_id')
-      const replies = await viaRedis(pipeline.exec())
-      return sessionIds.map((_, i) => LastId.parse(replies?.[i]?.[1]) ?? '0-0')
-    },
-
-    async readTodos(sessionId: string): Promise<string | null> {
-      return viaRedis(redis.get(key('session', sessionId, 'todos')))
-    },
-
     async writeTodos(lease: Lease, todos: string): Promise<{ verdict: 'ok' } | Refusal> {
       const reply = Reply.parse(await run('write-todos', [lease.task_id, lease.activation, todos]))
       return reply[0] === 'ok' ? { verdict: 'ok' } : refusalOf(reply)
@@ -309,6 +258,7 @@ export const createStore = ({ redis, prefix, leaseMs }: StoreOptions) => {
       await viaRedis(redis.publish(key('events', sessionId), message))
     },
 
+    ...createReads(redis, key),
     key,
     redis,
   }
@@ -330,8 +280,6 @@ const asciiLower = (text: string) => text.replaceAll(/[A-Z]/g, (letter) => lette
 
 const LeaseVerdict = z.enum(['ok', 'cancel', 'lost'])
 const ListReply = z.tuple([z.string(), z.string()], z.array(z.string()))
-const Counts = z.record(TaskStatus, z.number())
-const LastId = z.string().nullish()
 const Verdict = z.enum(['held', 'stale', 'ended', 'cancelled', 'gone'])
 const Purge = z.enum(['purged', 'more', 'busy', 'not_deleted'])
 
