@@ -4,7 +4,8 @@ import type { Emitter } from '../src/agent/agent.ts'
 import { LeaseLost, RedisUnavailable } from '../src/errors.ts'
 import type { LogEvent } from '../src/schemas/event.ts'
 import { ephemeralMessage } from '../src/tasks/feed.ts'
-import type { Lease, Progress, Refusal, Store } from '../src/tasks/store.ts'
+import type { Refusal } from '../src/tasks/replies.ts'
+import type { Lease, Progress, Store } from '../src/tasks/store.ts'
 import { type LeaseClock, monotonicMs } from './lease.ts'
 
 interface Options {

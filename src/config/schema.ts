@@ -17,7 +17,7 @@ const settings = z.registry<Setting>()
 const http = textMatching(/^https?:\/\/\S+$/, 'a URL that begins with http:// or https://')
 const redis = textMatching(/^(rediss?:\/\/\S+|\/.+)$/, 'redis://…, rediss://… or the path of a socket')
 const hashTag = textMatching(/^[^{}]*\{[^{}]+\}[^{}]*$/, 'a prefix with one hash tag, such as {alex}')
-const MONTH_S = 30 * 86_400
+const LONGEST_S = 20 * 86_400
 
 export const Config = z.strictObject({
   api_key: text().optional().register(settings, {
@@ -51,7 +51,7 @@ export const Config = z.strictObject({
   temperature: decimal(0, 2)
     .optional()
     .register(settings, { env: 'ALEX_TEMPERATURE', defaultText: "the provider's", meaning: 'Sampling' }),
-  task_timeout_s: decimal(0.001, MONTH_S).default(3600).register(settings, {
+  task_timeout_s: decimal(0.001, LONGEST_S).default(3600).register(settings, {
     env: 'ALEX_TASK_TIMEOUT_S',
     meaning: 'Seconds from its first start after which a task fails',
   }),

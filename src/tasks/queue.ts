@@ -3,7 +3,8 @@ import { Queue } from 'bullmq'
 import type { Redis } from 'ioredis'
 import { messageOf } from '../errors.ts'
 import type { Log } from '../log.ts'
-import { QUEUE_NAME, type Ticket } from './store.ts'
+import type { Ticket } from './replies.ts'
+import { QUEUE_NAME } from './store.ts'
 
 export interface TicketJob {
   task_id: string

@@ -10,22 +10,12 @@ import type { LogEvent, TerminalEvent } from '../schemas/event.ts'
 import { TaskStatus } from '../schemas/task.ts'
 import { createReads } from './reads.ts'
 import { parseRecord, type TaskRecord } from './record.ts'
+import { type Refusal, refusalOf, type Ticket, ticketsOf } from './replies.ts'
 import { createScripts } from './scripts.ts'
-
-/** A wake-up for BullMQ: job id `<task_id>.<n>`. */
-export interface Ticket {
-  task_id: string
-  n: number
-  /** BullMQ's: 1 first. */
-  priority: number
-}
 
 export type BeginResult =
   | { verdict: 'started' | 'resumed'; now: number; record: TaskRecord }
   | { verdict: 'held' | 'stale' | 'ended' | 'cancelled' | 'gone'; tickets: Ticket[] }
-
-/** `lost`: another activation has it, or it has ended; `gone`: it was deleted. */
-export type Refusal = { verdict: 'lost' | 'gone'; why: string }
 
 export interface Progress {
   /** Record fields to set. */
@@ -292,16 +282,4 @@ const STATUS_OF = {
 const typeAndData = (event: LogEvent): [string, string] => {
   const { event_type, ...data } = event
   return [event_type, JSON.stringify(data)]
-}
-
-const refusalOf = (reply: readonly string[]): Refusal => ({
-  verdict: reply[0] === 'gone' ? 'gone' : 'lost',
-  why: reply[1] ?? '',
-})
-
-const ticketsOf = (flat: readonly string[]): Ticket[] => {
-  const tickets: Ticket[] = []
-  for (let i = 0; i + 2 < flat.length; i += 3)
-    tickets.push({ task_id: flat[i] ?? '', n: Number(flat[i + 1]), priority: Number(flat[i + 2]) })
-  return tickets
 }

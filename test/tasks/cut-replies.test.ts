@@ -10,6 +10,7 @@ import type { ScriptName } from '../../src/tasks/scripts.ts'
 import { createStore, LEASE_MS, type NewTask, type Store } from '../../src/tasks/store.ts'
 import { startCuttingProxy } from '../support/cutting-proxy.ts'
 import { type OpenStore, openStore, quietLog } from '../support/redis.ts'
+import { TASK_FIELDS } from '../support/task-fields.ts'
 
 const SESSION = 'the-session'
 const lease = { task_id: 'first', activation: 'a' }
@@ -28,16 +29,7 @@ const newTask = (task_id: string, over: Partial<NewTask> = {}): NewTask => ({
   task_id,
   session_id: SESSION,
   title: 't',
-  fields: {
-    task: 'look around',
-    head: 'look around',
-    agent_preset: 'default',
-    tool_preset: 'full',
-    model: 'm',
-    max_iterations: '10',
-    timeout_s: '3600',
-    priority: '5',
-  },
+  fields: TASK_FIELDS,
   ...over,
 })
 

@@ -2,9 +2,11 @@
 import { randomUUID } from 'node:crypto'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import type { LogEvent } from '../../src/schemas/event.ts'
-import type { Lease, Ticket } from '../../src/tasks/store.ts'
+import type { Ticket } from '../../src/tasks/replies.ts'
+import type { Lease } from '../../src/tasks/store.ts'
 import { progressOf } from '../../workers/emitter.ts'
 import { openStore } from '../support/redis.ts'
+import { TASK_FIELDS } from '../support/task-fields.ts'
 
 const NOTHING = { set: {}, add: {} }
 const LEASE_MS = 300
@@ -25,16 +27,7 @@ const setup = (leaseMs = LEASE_MS) => {
       task_id,
       session_id: options.session ?? 'the-session',
       title: 't',
-      fields: {
-        task: 'look around',
-        head: 'look around',
-        agent_preset: 'default',
-        tool_preset: 'full',
-        model: 'm',
-        max_iterations: '10',
-        timeout_s: '3600',
-        priority: '5',
-      },
+      fields: TASK_FIELDS,
       ...(options.run_at_ms === undefined ? {} : { run_at_ms: options.run_at_ms }),
     })
     if (result.verdict !== 'created') throw new Error(result.verdict)

@@ -3,8 +3,10 @@ import { randomUUID } from 'node:crypto'
 import { expect, onTestFinished, test } from 'vitest'
 import { type Event, isTerminal, type LogEvent, type TerminalEvent } from '../../src/schemas/event.ts'
 import { isEnded, TASK_STATUSES, type TaskStatus } from '../../src/schemas/task.ts'
-import type { Lease, Ticket } from '../../src/tasks/store.ts'
+import type { Ticket } from '../../src/tasks/replies.ts'
+import type { Lease } from '../../src/tasks/store.ts'
 import { openStore } from '../support/redis.ts'
+import { TASK_FIELDS } from '../support/task-fields.ts'
 
 const SESSIONS = ['a', 'b', 'c', 'd']
 const STEPS = 400
@@ -48,16 +50,7 @@ test.for([11, 12, 13, 14, 15])(
             task_id,
             session_id: pick(SESSIONS),
             title: 't',
-            fields: {
-              task: 'look around',
-              head: 'look around',
-              agent_preset: 'default',
-              tool_preset: 'full',
-              model: 'm',
-              max_iterations: '10',
-              timeout_s: '3600',
-              priority: '5',
-            },
+            fields: TASK_FIELDS,
             ...(scheduled ? { run_at_ms: Date.now() + 3_600_000 } : {}),
           }),
         )

@@ -2,8 +2,10 @@
 import { randomUUID } from 'node:crypto'
 import { expect, onTestFinished, test } from 'vitest'
 import type { LogEvent, TerminalEvent } from '../../src/schemas/event.ts'
-import type { Lease, NewTask, Ticket } from '../../src/tasks/store.ts'
+import type { Ticket } from '../../src/tasks/replies.ts'
+import type { Lease, NewTask } from '../../src/tasks/store.ts'
 import { openStore } from '../support/redis.ts'
+import { TASK_FIELDS } from '../support/task-fields.ts'
 
 const SESSION = 'the-session'
 const NOTHING = { set: {}, add: {} }
@@ -30,17 +32,7 @@ const setup = () => {
     session_id: SESSION,
     title: 'a title',
     ...over,
-    fields: {
-      task: 'look around',
-      head: 'look around',
-      agent_preset: 'default',
-      tool_preset: 'full',
-      model: 'm',
-      max_iterations: '10',
-      timeout_s: '3600',
-      priority: '5',
-      ...over.fields,
-    },
+    fields: { ...TASK_FIELDS, ...over.fields },
   })
   const create = async (over: Partial<NewTask> = {}) => {
     const task = newTask(over)

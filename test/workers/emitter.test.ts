@@ -3,10 +3,12 @@ import { randomUUID } from 'node:crypto'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { LeaseLost, RedisUnavailable } from '../../src/errors.ts'
 import type { LogEvent } from '../../src/schemas/event.ts'
-import type { Refusal, Store } from '../../src/tasks/store.ts'
+import type { Refusal } from '../../src/tasks/replies.ts'
+import type { Store } from '../../src/tasks/store.ts'
 import { createEmitter } from '../../workers/emitter.ts'
 import { createLeaseClock, monotonicMs } from '../../workers/lease.ts'
 import { openStore } from '../support/redis.ts'
+import { TASK_FIELDS } from '../support/task-fields.ts'
 
 const SESSION = 'the-session'
 const iteration = (n: number): LogEvent => ({
@@ -25,16 +27,7 @@ const setup = async (options: { leaseSentAt?: number } = {}) => {
     task_id,
     session_id: SESSION,
     title: 't',
-    fields: {
-      task: 'look around',
-      head: 'look around',
-      agent_preset: 'default',
-      tool_preset: 'full',
-      model: 'm',
-      max_iterations: '10',
-      timeout_s: '3600',
-      priority: '5',
-    },
+    fields: TASK_FIELDS,
   })
   const lease = { task_id, activation: 'mine' }
   await store.begin({ task_id, n: 1 }, lease.activation, 'w')
