@@ -57,6 +57,7 @@ const tasks = createTaskService({
   defaults: config,
   presets: { agent: AGENT_PRESETS.map(({ name }) => name), tool: TOOL_PRESETS.map(({ name }) => name) },
   redact,
+  stopping: stopping.signal,
 })
 const app = createApp({
   tasks,

@@ -1,4 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto'
+import { setTimeout as pause } from 'node:timers/promises'
 import { z } from 'zod'
 import { InvalidRequest } from '../errors.ts'
 import { type CreateTask, isEnded, type Task, TaskCreated, type TaskStatus } from '../schemas/task.ts'
@@ -6,7 +7,7 @@ import type { Feed } from './feed.ts'
 import type { TicketQueue } from './queue.ts'
 import { present, summaryOf, taskOf } from './record.ts'
 import type { CancelOutcome, TaskService } from './service.ts'
-import type { Store } from './store.ts'
+import { LEASE_MS, type Store } from './store.ts'
 
 export interface TaskDefaults {
   model: string
@@ -23,14 +24,18 @@ interface Options {
   defaults: TaskDefaults
   presets: { agent: readonly string[]; tool: readonly string[] }
   redact: (text: string) => string
+  /** Ends what goes on after an answer was given. */
+  stopping: AbortSignal
 }
 
 const CANCEL_WAIT_MS = 2000
+/** From a cancel that was only flagged until the lease it met has lapsed, if nobody renews it. */
+const CANCEL_AGAIN_MS = LEASE_MS + 200
 const RECORDS_A_CALL = 2000
 const CALLS_A_PAGE = 10
 
 export const createTaskService = (options: Options): TaskService => {
-  const { store, queue, feed, defaults, presets, redact } = options
+  const { store, queue, feed, defaults, presets, redact, stopping } = options
 
   const waitForEnd = async (taskId: string, waitMs: number, signal: AbortSignal): Promise<Task | null> => {
     const first = await store.get(taskId)
@@ -71,6 +76,16 @@ export const createTaskService = (options: Options): TaskService => {
     const result = await store.cancel(taskId, reason, requestedBy)
     if (result.verdict !== 'not_found') await queue.add(result.tickets)
     return result
+  }
+
+  /** A worker that died a moment ago still has its lease, and there may be no other to notice: look again. */
+  const cancelAgain = async (taskIds: readonly string[], reason: string, requestedBy: string) => {
+    try {
+      await pause(CANCEL_AGAIN_MS, undefined, { signal: stopping })
+      for (const id of taskIds) await cancelOne(id, reason, requestedBy)
+    } catch {
+      // The flag is stored: the next heartbeat of any worker ends the task.
+    }
   }
 
   const knownPreset = (kind: 'agent' | 'tool', name: string) => {
@@ -169,7 +184,8 @@ export const createTaskService = (options: Options): TaskService => {
     stats: () => store.stats(),
 
     async cancel(taskId, by): Promise<CancelOutcome> {
-      const result = await cancelOne(taskId, by.reason ?? 'task cancelled by user', by.requestedBy)
+      const reason = by.reason ?? 'task cancelled by user'
+      const result = await cancelOne(taskId, reason, by.requestedBy)
       switch (result.verdict) {
         case 'not_found':
           return { outcome: 'not_found' }
@@ -179,6 +195,7 @@ export const createTaskService = (options: Options): TaskService => {
           return { outcome: 'cancelled', status: 'cancelled' }
         case 'flagged': {
           const task = await waitForEnd(taskId, CANCEL_WAIT_MS, NEVER)
+          if (task && !isEnded(task.status)) void cancelAgain([taskId], reason, by.requestedBy)
           return { outcome: 'cancelled', status: task?.status ?? 'cancelled' }
         }
       }
@@ -188,12 +205,16 @@ export const createTaskService = (options: Options): TaskService => {
       const cancelled: string[] = []
       const skipped: { task_id: string; reason: string }[] = []
       const ids = 'task_ids' in filter ? [...new Set(filter.task_ids)] : await idsOf(filter)
+      const reason = by.reason ?? 'task cancelled by user'
+      const flagged: string[] = []
       for (const id of ids) {
-        const result = await cancelOne(id, by.reason ?? 'task cancelled by user', by.requestedBy)
+        const result = await cancelOne(id, reason, by.requestedBy)
+        if (result.verdict === 'flagged') flagged.push(id)
         if (result.verdict === 'not_found') skipped.push({ task_id: id, reason: 'no such task' })
         else if (result.verdict === 'ended') skipped.push({ task_id: id, reason: `already ${result.status}` })
         else cancelled.push(id)
       }
+      if (flagged.length > 0) void cancelAgain(flagged, reason, by.requestedBy)
       return { cancelled, skipped }
     },
   }

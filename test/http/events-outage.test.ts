@@ -86,6 +86,7 @@ const serveEvents = async (redisUrl: string, prefix: string) => {
     },
     presets: { agent: ['default'], tool: ['full'] },
     redact,
+    stopping: stopping.signal,
   })
   const eventStream = createEventStream({
     store,

@@ -48,6 +48,7 @@ export const startApi = async (options: ApiOptions = {}) => {
       },
       presets: { agent: AGENT_PRESETS.map(({ name }) => name), tool: TOOL_PRESETS.map(({ name }) => name) },
       redact,
+      stopping: stopping.signal,
     }),
     sessions: createSessionService({ store, redact }),
     fleet,

@@ -26,6 +26,7 @@ const setup = () => {
     },
     presets: { agent: ['default'], tool: ['full'] },
     redact,
+    stopping: new AbortController().signal,
   })
   const tickets = new Map<string, Ticket>()
   const leases = new Map<string, Lease>()

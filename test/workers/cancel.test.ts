@@ -69,3 +69,16 @@ test('a task whose worker is dead ends at once when it is cancelled', async () =
   expect(await service.post(`/api/tasks/${task_id}/cancel`)).toMatchObject({ status: 'cancelled' })
   await stream.next('task_cancelled')
 })
+
+test('a cancel right after the only worker died ends the task without any other worker', async () => {
+  const service = await startService()
+  service.model.on({ turnIndex: 0 }, calls(['bash', { command: 'sleep 30' }]))
+  const worker = await service.startWorker()
+  const { task_id } = await service.submit({ task: 'sleep' })
+  const stream = watch(`${service.url}/api/tasks/${task_id}/events`)
+  await stream.next('tool_call_start')
+  await worker.end('SIGKILL')
+  await service.post(`/api/tasks/${task_id}/cancel`)
+  await stream.next('task_cancelled')
+  expect(await service.ended(task_id)).toMatchObject({ status: 'cancelled' })
+})
