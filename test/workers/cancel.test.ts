@@ -57,7 +57,8 @@ test.each(['auto', 'off'])(
   },
 )
 
-test('a task whose worker is dead ends at once when it is cancelled', async () => {
+/** A task that was running `bash` when the only worker died, and its stream. */
+const orphaned = async () => {
   const service = await startService()
   service.model.on({ turnIndex: 0 }, calls(['bash', { command: 'sleep 30' }]))
   const worker = await service.startWorker()
@@ -65,20 +66,31 @@ test('a task whose worker is dead ends at once when it is cancelled', async () =
   const stream = watch(`${service.url}/api/tasks/${task_id}/events`)
   await stream.next('tool_call_start')
   await worker.end('SIGKILL')
+  return { service, task_id, stream }
+}
+
+test('a task whose worker is dead ends at once when it is cancelled', async () => {
+  const { service, task_id, stream } = await orphaned()
   await service.redis.hset(service.store.key('task', task_id), 'lease_until', 1)
   expect(await service.post(`/api/tasks/${task_id}/cancel`)).toMatchObject({ status: 'cancelled' })
   await stream.next('task_cancelled')
 })
 
 test('a cancel right after the only worker died ends the task without any other worker', async () => {
-  const service = await startService()
-  service.model.on({ turnIndex: 0 }, calls(['bash', { command: 'sleep 30' }]))
-  const worker = await service.startWorker()
-  const { task_id } = await service.submit({ task: 'sleep' })
-  const stream = watch(`${service.url}/api/tasks/${task_id}/events`)
-  await stream.next('tool_call_start')
-  await worker.end('SIGKILL')
+  const { service, task_id, stream } = await orphaned()
   await service.post(`/api/tasks/${task_id}/cancel`)
   await stream.next('task_cancelled')
   expect(await service.ended(task_id)).toMatchObject({ status: 'cancelled' })
+})
+
+test('a task that has ended cannot be cancelled: 409 names its status', async () => {
+  const service = await startService()
+  service.model.on({ turnIndex: 0 }, { content: 'done' })
+  await service.startWorker()
+  const { task_id } = await service.submit({ task: 'be quick' })
+  const before = await service.ended(task_id)
+  const refused = await service.post<{ detail: string }>(`/api/tasks/${task_id}/cancel`)
+  expect(refused).toMatchObject({ status: 409, code: 'task_not_cancellable' })
+  expect(refused.detail).toContain('completed')
+  expect(await service.json(`/api/tasks/${task_id}`)).toEqual(before)
 })
