@@ -10,17 +10,21 @@ import type { Log } from './log.ts'
  */
 export type ConnectionKind = 'patient' | 'hasty' | 'subscriber'
 
-const reconnectSoon = (times: number) => Math.min(50 * times, 500)
+const reconnectSoon = (times: number) => Math.min(50 * times, 200)
+
+/**
+ * Silence after a command that means a dead connection, half-open ones included. Together with a beat (1 s) it
+ * must stay below the lease, so that a worker finds its way back before its task goes to another.
+ */
+const SILENCE_MS = 2000
+const PING_MS = 1000
+
+const SHARED = { retryStrategy: reconnectSoon, connectTimeout: SILENCE_MS, socketTimeout: SILENCE_MS }
 
 const OPTIONS = {
-  patient: { maxRetriesPerRequest: null, retryStrategy: reconnectSoon },
-  hasty: {
-    enableOfflineQueue: false,
-    commandTimeout: 1500,
-    maxRetriesPerRequest: 0,
-    retryStrategy: reconnectSoon,
-  },
-  subscriber: { maxRetriesPerRequest: null, retryStrategy: reconnectSoon, autoResubscribe: false },
+  patient: { ...SHARED, maxRetriesPerRequest: null },
+  hasty: { ...SHARED, enableOfflineQueue: false, commandTimeout: 1500, maxRetriesPerRequest: 0 },
+  subscriber: { ...SHARED, maxRetriesPerRequest: null, autoResubscribe: false },
 } satisfies Record<ConnectionKind, RedisOptions>
 
 /** Starts connecting. The caller closes it with `disconnect()`. */
@@ -36,7 +40,16 @@ export const connectRedis = (url: string, kind: ConnectionKind, log: Log): Redis
     if (away) log.info({ connection: kind }, '[DI] Redis is back')
     away = false
   })
+  if (kind === 'subscriber') pingWhileReady(redis)
   return redis
+}
+
+/** A connection that only listens says nothing of its own, so its silence has to be asked about. */
+const pingWhileReady = (redis: Redis): void => {
+  const timer = setInterval(() => {
+    if (redis.status === 'ready') redis.ping().catch(() => {})
+  }, PING_MS)
+  redis.once('end', () => clearInterval(timer))
 }
 
 const REFUSED = /^(OOM|READONLY|LOADING|MASTERDOWN|CLUSTERDOWN|NOREPLICAS|MISCONF|BUSY)\b/

@@ -19,6 +19,8 @@ interface Options {
 }
 
 const BEAT_MS = 1000
+/** After a beat that told of something nearly due, at the least. */
+const SOONEST_MS = 20
 /** Due tasks looked at with one beat. */
 const DUE_A_BEAT = 20
 
@@ -26,6 +28,7 @@ export const createHeartbeat = (options: Options) => {
   const { store, queue, activations, log } = options
   const stopping = new AbortController()
   let beating: Promise<void> | null = null
+  let waitMs = BEAT_MS
 
   const beatOnce = async () => {
     const held = activations.all()
@@ -40,6 +43,8 @@ export const createHeartbeat = (options: Options) => {
       else activation.stop(verdict === 'cancel' ? 'cancelled' : 'refused')
       if (verdict === 'cancel') activation.clock.renewed(sentAt)
     })
+    // A lease that nobody renews any more is found when it lapses, not up to a beat later.
+    waitMs = Math.min(BEAT_MS, Math.max(SOONEST_MS, Math.ceil(beat.nextDueMs ?? BEAT_MS) + 1))
     await queue.add(beat.tickets)
     for (const sessionId of beat.purge) while ((await store.purgeSession(sessionId)) === 'more');
   }
@@ -56,9 +61,12 @@ export const createHeartbeat = (options: Options) => {
 
   const loop = async () => {
     while (!stopping.signal.aborted) {
-      const next = monotonicMs() + BEAT_MS
+      const began = monotonicMs()
+      waitMs = BEAT_MS
       await beat()
-      await pause(Math.max(0, next - monotonicMs()), undefined, { signal: stopping.signal }).catch(() => {})
+      await pause(Math.max(0, began + waitMs - monotonicMs()), undefined, { signal: stopping.signal }).catch(
+        () => {},
+      )
     }
   }
 

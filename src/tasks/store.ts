@@ -40,6 +40,8 @@ export interface Lease {
 }
 
 export interface Beat {
+  /** Milliseconds until something is due: a lease that lapses, a schedule. Absent when nothing is. */
+  nextDueMs?: number
   leases: ('ok' | 'cancel' | 'lost')[]
   purge: string[]
   tickets: Ticket[]
@@ -48,8 +50,11 @@ export interface Beat {
 export type Store = ReturnType<typeof createStore>
 
 const Reply = z.array(z.string())
-/** How long an activation may stay silent before its task goes to another. */
-export const LEASE_MS = 3000
+/**
+ * How long an activation may stay silent before its task goes to another. Its commands are killed half a second
+ * earlier; that must be longer than one beat (1 s), an outage of 2 s and the reconnect after it take together.
+ */
+export const LEASE_MS = 4000
 
 const DAY_S = 86_400
 const WORKER_TTL_S = 15
@@ -192,12 +197,14 @@ export const createStore = ({ redis, prefix, leaseMs }: StoreOptions) => {
           ...leases.flatMap((lease) => [lease.task_id, lease.activation]),
         ]),
       )
-      const held = Number(reply[0])
-      const purges = Number(reply[1 + held])
+      const [nextDue, ...rest] = reply
+      const held = Number(rest[0])
+      const purges = Number(rest[1 + held])
       return {
-        leases: z.array(LeaseVerdict).parse(reply.slice(1, 1 + held)),
-        purge: reply.slice(2 + held, 2 + held + purges),
-        tickets: ticketsOf(reply.slice(2 + held + purges)),
+        ...(nextDue ? { nextDueMs: Number(nextDue) } : {}),
+        leases: z.array(LeaseVerdict).parse(rest.slice(1, 1 + held)),
+        purge: rest.slice(2 + held, 2 + held + purges),
+        tickets: ticketsOf(rest.slice(2 + held + purges)),
       }
     },
 

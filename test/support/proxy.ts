@@ -31,6 +31,10 @@ export const startProxy = async (target: string) => {
       stalled = true
       for (const side of [...pairs].flat()) side.pause()
     },
+    /** The connections there are go dead, half open; new ones get through. */
+    deaden() {
+      for (const side of [...pairs].flat()) side.pause()
+    },
     flow() {
       stalled = false
       for (const side of [...pairs].flat()) side.resume()

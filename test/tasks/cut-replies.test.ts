@@ -265,7 +265,7 @@ async function stateOf({ redis, store, prefix }: OpenStore) {
 }
 
 const LOG_ID = /^\d{13}-\d+$/
-const TIME = /^(now|timestamp|at|beat|deleted|deadline|not_before|lease_until|duration|.*_at)$/
+const TIME = /^(now|nextDueMs|timestamp|at|beat|deleted|deadline|not_before|lease_until|duration|.*_at)$/
 
 /** Shows whether a time or log id is there, and how many, but not which. */
 function timeless(value: unknown, name = ''): unknown {

@@ -81,6 +81,15 @@ test('a beat renews the leases of this worker', async () => {
   expect(await due(lease.task_id)).toBe(Number(await redis.hget(taskKey(lease.task_id), 'lease_until')))
 })
 
+test('a beat tells when the next lease lapses, so that nobody waits longer for a lost worker', async () => {
+  const { running, beat } = setup(60_000)
+  expect((await beat()).nextDueMs).toBeUndefined()
+  await running()
+  const { nextDueMs } = await beat()
+  expect(nextDueMs).toBeGreaterThan(50_000)
+  expect(nextDueMs).toBeLessThanOrEqual(60_000)
+})
+
 test('a beat tells which tasks were cancelled and which are lost, in the order asked', async () => {
   const { running, beat, store } = setup(60_000)
   const mine = await running('a')
