@@ -118,6 +118,8 @@ export interface ModelCall {
 export interface Reader {
   name: string
   follows: { session_id: string } | { task_id: string }
+  /** `all`: a session's reader asked for all of its past, so it owes the log from its first event. */
+  replay?: 'all'
   /** Durable events in the order they came; `id` as sent. */
   events: { id: string; task_id: string; seq: number; type: string }[]
   /** Answers of each connect: 200, 204 (ended before), 404, 503 …; 0: the connection broke. */
@@ -126,19 +128,24 @@ export interface Reader {
   finished: boolean
 }
 
-export type FaultKind =
-  | 'kill_worker'
-  | 'kill_api'
-  | 'stop_worker'
-  | 'drain_worker'
-  | 'kill_redis'
-  | 'cut'
-  | 'cut_reply'
-  | 'delay'
-  | 'half_open'
+export const FAULT_KINDS = [
+  'kill_worker',
+  'kill_api',
+  'stop_worker',
+  'drain_worker',
+  'kill_redis',
+  'cut',
+  'cut_reply',
+  'delay',
+  'half_open',
+  'blackhole',
+] as const
+export type FaultKind = (typeof FAULT_KINDS)[number]
 
 export interface Fault {
   kind: FaultKind
+  /** The narrow window it was aimed at: `before begin`, `after finish` … */
+  point?: string
   /** Name of the process it hit; `redis`. */
   target: string
   at: number
