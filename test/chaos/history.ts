@@ -103,6 +103,8 @@ export interface Effect {
 export interface ModelCall {
   /** Unique per request; the answer's text or its calls' tokens carry it. */
   nonce: string
+  /** The text it answered or would have answered, whole: the log's must be the same, but for blanks around it. */
+  text?: string
   marker: string
   /** 0, 1, 2 … of the plan. */
   turn: number
@@ -118,6 +120,8 @@ export interface ModelCall {
 export interface Reader {
   name: string
   follows: { session_id: string } | { task_id: string }
+  /** `all`: a session's reader asked for all of its past, so it owes the log from its first event. */
+  replay?: 'all'
   /** Durable events in the order they came; `id` as sent. */
   events: { id: string; task_id: string; seq: number; type: string }[]
   /** Answers of each connect: 200, 204 (ended before), 404, 503 …; 0: the connection broke. */
