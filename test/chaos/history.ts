@@ -103,6 +103,8 @@ export interface Effect {
 export interface ModelCall {
   /** Unique per request; the answer's text or its calls' tokens carry it. */
   nonce: string
+  /** The text it answered or would have answered, whole: the log's must be the same, but for blanks around it. */
+  text?: string
   marker: string
   /** 0, 1, 2 … of the plan. */
   turn: number

@@ -1,0 +1,96 @@
+/** What a service could do wrong, one table: each breaks the example in one place, and the rule that must notice. */
+
+import {
+  effectOf,
+  entryOf,
+  insertAfter,
+  type Plant,
+  remove,
+  settled,
+  submissionOf,
+} from './check-planting.ts'
+import { activityPlants } from './check-plants-activity.ts'
+import { logPlants } from './check-plants-log.ts'
+import { outsidePlants } from './check-plants-outside.ts'
+
+export const planted: readonly Plant[] = [...logPlants, ...activityPlants, ...outsidePlants]
+
+/** What may happen in a run that went well. */
+export const harmless: readonly Omit<Plant, 'rule'>[] = [
+  {
+    title: 'an interrupted call did not take effect',
+    plant: (h) => void h.effects.splice(h.effects.indexOf(effectOf(h, 'crashed.0.0')), 1),
+  },
+  {
+    title: 'a call that was cancelled did not take effect',
+    plant: (h) => void h.effects.splice(h.effects.indexOf(effectOf(h, 'stopped.0.0')), 1),
+  },
+  {
+    title: 'a failed call did not take effect',
+    plant: (h) => {
+      entryOf(h, 'plain', 'tool_call_complete').data['error'] = 'exit code 1'
+      h.effects.splice(h.effects.indexOf(effectOf(h, 'plain.0.0')), 1)
+    },
+  },
+  {
+    title: 'a cancel whose answer was lost came too late',
+    plant: (h) =>
+      void h.cancels.push({ task_id: 'task-plain', sentAt: h.startedAt, answeredAt: h.endedAt, status: 0 }),
+  },
+  {
+    title: 'a cancel whose answer was lost ended its task',
+    plant: (h) => h.cancels.forEach((cancel) => Object.assign(cancel, { status: 0 })),
+  },
+  {
+    title: 'the task of a keyless submission whose answer was lost is there',
+    plant: (h) => {
+      const { sentAt } = submissionOf(h, 'late').tries[0] ?? { sentAt: 0 }
+      submissionOf(h, 'late').tries = [{ sentAt, answeredAt: sentAt + 5, status: 0 }]
+    },
+  },
+  {
+    title: 'the first activation wrote nothing, so the second one starts the task',
+    plant: settled((h) => {
+      entryOf(h, 'plain', 'task_started').data['attempt'] = 2
+    }),
+  },
+  {
+    title: 'the first question of a task is put before its start is in the log',
+    plant: (h) => {
+      const [call] = h.modelCalls.filter(({ marker }) => marker === 'plain')
+      if (call) call.at -= 2000
+    },
+  },
+  {
+    title: 'a reader that left did not see the end',
+    plant: (h) => {
+      const reader = h.readers.find(({ name }) => name === 'of s1')
+      if (reader) Object.assign(reader, { finished: false, events: reader.events.slice(0, 5) })
+    },
+  },
+  {
+    title: 'a deletion whose answer was lost did not happen',
+    plant: (h) =>
+      void h.deletions.push({ session_id: 's1', sentAt: h.endedAt, answeredAt: h.endedAt, status: 0 }),
+  },
+  {
+    title: 'a task that had not begun failed',
+    plant: settled((h) => {
+      remove(h, entryOf(h, 'waiting', 'task_cancelled'))
+      h.cancels = h.cancels.filter(({ task_id }) => task_id !== 'task-waiting')
+      const queued = entryOf(h, 'waiting', 'task_queued')
+      const log = h.logs['s1'] ?? []
+      log.push({ ...queued, type: 'task_failed', at: queued.at + 10, data: {} })
+    }),
+  },
+  {
+    title: 'a child runs beside its parent, whose turn it is',
+    plant: settled((h) => {
+      const start = entryOf(h, 'plain', 'task_started')
+      const child = { task: 'task-child', parent: 'task-plain' }
+      insertAfter(h, start, { ...child, type: 'task_failed', data: {} })
+      insertAfter(h, start, { ...child, type: 'task_started', data: { worker: 'worker-2', attempt: 1 } })
+      insertAfter(h, start, { ...child, type: 'task_queued', data: { task: 'look at this' } })
+    }),
+  },
+]

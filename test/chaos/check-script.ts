@@ -1,0 +1,177 @@
+/** Writes the history of a small run by hand, step by step, on a clock of its own. */
+import { mirror, number } from './check-mirror.ts'
+import type { Effect, History, LogEntry, ModelCall, Plan, PlannedCall } from './history.ts'
+
+const T0 = 1_760_000_000_000
+const WORKERS = { 'w1.0': 'worker-1', 'w2.0': 'worker-2' } as const
+type Worker = keyof typeof WORKERS
+
+interface ScriptTask {
+  task_id: string
+  session_id: string
+  plan: Plan
+}
+
+export const createScript = () => {
+  let now = T0
+  let nonces = 0
+  const after = (ms: number) => (now += ms)
+  const history: History = {
+    seed: 4711,
+    settings: { tasks: 8, workers: 2 },
+    startedAt: T0,
+    endedAt: T0,
+    submissions: [],
+    cancels: [],
+    deletions: [],
+    logs: {},
+    effects: [],
+    modelCalls: [],
+    readers: [],
+    faults: [],
+    workers: Object.entries(WORKERS).map(([name, worker_id], i) => ({
+      name,
+      worker_id,
+      pid: i,
+      slots: 4,
+      startedAt: T0,
+    })),
+    leftovers: { unfinished: [], due: [], tickets: [], leases: [], keys: [], children: [] },
+  }
+  /** By task and turn: the nonce of the answer in the log. */
+  const answered = new Map<string, string>()
+
+  const log = ({ task_id: task, session_id }: ScriptTask, type: string, data: LogEntry['data'] = {}) => {
+    const entry = { id: '', task, seq: 0, at: after(3), type, data }
+    ;(history.logs[session_id] ??= []).push(entry)
+  }
+  const tokenOf = ({ plan }: ScriptTask, turn: number, index: number) =>
+    `${plan.marker}.${turn}.${index}.${answered.get(`${plan.marker}.${turn}`)}`
+  const kindOf = ({ plan }: ScriptTask, turn: number, index: number) =>
+    plan.turns[turn]?.calls[index]?.kind ?? 'read'
+  const argumentsOf = (task: ScriptTask, turn: number, index: number) => ({
+    command: `sleep 0.1; curl http://127.0.0.1:80/${tokenOf(task, turn, index)}`,
+  })
+  const callId = (turn: number, index: number) => `${turn + 1}.${index + 1}`
+
+  const script = {
+    submit(
+      marker: string,
+      session_id: string,
+      turns: PlannedCall['kind'][][],
+      { keyless = false } = {},
+    ): ScriptTask {
+      const calls = (kinds: PlannedCall['kind'][]) => kinds.map((kind) => ({ kind, beforeMs: 0, afterMs: 0 }))
+      const plan = { marker, turns: turns.map((kinds) => ({ calls: calls(kinds), modelMs: 10 })) }
+      const task = { task_id: `task-${marker}`, session_id, plan }
+      const sentAt = after(5)
+      log(task, 'task_queued', { task: `CHAOS ${JSON.stringify(plan)}` })
+      const answer = { sentAt, answeredAt: after(5), task_id: task.task_id }
+      const tries = keyless
+        ? [{ ...answer, status: 201 }]
+        : [
+            { sentAt, answeredAt: sentAt, status: 0 },
+            { ...answer, status: 200 },
+          ]
+      history.submissions.push({
+        marker,
+        session_id,
+        tries,
+        plan,
+        ...(keyless ? {} : { key: `key-${marker}` }),
+      })
+      return task
+    },
+    start: (task: ScriptTask, worker: Worker) =>
+      log(task, 'task_started', { worker: WORKERS[worker], attempt: 1 }),
+    resume(task: ScriptTask, worker: Worker, attempt: number) {
+      after(4000)
+      log(task, 'task_resumed', { worker: WORKERS[worker], attempt, reason: 'worker_lost' })
+    },
+    iteration: (task: ScriptTask, turn: number) =>
+      log(task, 'iteration_start', { iteration: turn + 1, max_iterations: 8 }),
+    /** Returns the answer's nonce. */
+    ask({ plan }: ScriptTask, turn: number, worker: string, end: ModelCall['end'] = 'answered'): string {
+      nonces += 1
+      const nonce = `nonce${nonces}`
+      const text = `turn ${turn} ${nonce} `
+      const at = after(5)
+      history.modelCalls.push({
+        nonce,
+        text,
+        marker: plan.marker,
+        turn,
+        worker,
+        at,
+        closedAt: after(50),
+        end,
+      })
+      return nonce
+    },
+    think(task: ScriptTask, turn: number, nonce: string) {
+      const { marker, turns } = task.plan
+      answered.set(`${marker}.${turn}`, nonce)
+      const tool_calls = (turns[turn]?.calls ?? []).map((_, index) => ({
+        call_id: callId(turn, index),
+        arguments: JSON.stringify(argumentsOf(task, turn, index)),
+      }))
+      log(task, 'think_complete', { iteration: turn + 1, content: `turn ${turn} ${nonce}`, tool_calls })
+    },
+    startCall(task: ScriptTask, turn: number, index: number) {
+      const effect = kindOf(task, turn, index) === 'read' ? 'read' : 'write'
+      const call_id = callId(turn, index)
+      log(task, 'tool_call_start', {
+        iteration: turn + 1,
+        call_id,
+        arguments: argumentsOf(task, turn, index),
+        effect,
+      })
+    },
+    effect(task: ScriptTask, turn: number, index: number) {
+      const kind = kindOf(task, turn, index)
+      if (kind === 'read') return
+      const effect: Effect = { token: tokenOf(task, turn, index), kind, at: after(40) }
+      history.effects.push(effect)
+      after(40)
+    },
+    completeCall: (task: ScriptTask, turn: number, index: number, how: object = {}) =>
+      log(task, 'tool_call_complete', { call_id: callId(turn, index), result: 'exit code 0', ...how }),
+    runCalls(task: ScriptTask, turn: number) {
+      for (const index of (task.plan.turns[turn]?.calls ?? []).keys()) {
+        script.startCall(task, turn, index)
+        script.effect(task, turn, index)
+        script.completeCall(task, turn, index)
+      }
+      script.closeIteration(task, turn)
+    },
+    closeIteration: (task: ScriptTask, turn: number) =>
+      log(task, 'iteration_complete', { iteration: turn + 1 }),
+    turn(task: ScriptTask, worker: Worker, turn: number) {
+      script.iteration(task, turn)
+      script.think(task, turn, script.ask(task, turn, worker))
+      script.runCalls(task, turn)
+    },
+    complete: (task: ScriptTask) => log(task, 'task_complete', { final_answer: 'done' }),
+    cancelled: (task: ScriptTask) => log(task, 'task_cancelled', { reason: 'task cancelled by user' }),
+    cancel({ task_id }: ScriptTask, status: number, meanwhile = () => {}) {
+      const sentAt = after(200)
+      meanwhile()
+      history.cancels.push({ task_id, sentAt, answeredAt: after(5), status })
+    },
+    fault: (kind: 'kill_worker', target: string) => history.faults.push({ kind, target, at: after(5) }),
+    watch(name: string, follows: History['readers'][number]['follows'], replay?: 'all') {
+      const connects = [{ at: now, status: 200, lastEventId: '' }]
+      const finished = !name.includes('left early')
+      history.readers.push({ name, follows, events: [], connects, finished, ...(replay && { replay }) })
+    },
+    end(): History {
+      number(history)
+      mirror(history)
+      history.deletions.push({ session_id: 's3', sentAt: after(5), answeredAt: after(200), status: 204 })
+      delete history.logs['s3']
+      history.endedAt = after(1000)
+      return history
+    },
+  }
+  return script
+}
