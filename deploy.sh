@@ -236,6 +236,8 @@ case $command in
     npm run --silent test
     say 'npm run test:slow'
     npm run --silent test:slow
+    say 'npm run chaos'
+    npm run --silent chaos -- --seed 1 --tasks 300 --workers 3 --minutes 1.5
     ;;
   help | -h | --help) usage ;;
   *)

@@ -32,12 +32,12 @@ export const startEffects = async (workspace: string) => {
     )
   return {
     /** The tool call by which a planned call takes effect, marked with its token. */
-    callFor({ kind, beforeMs, afterMs, detached }: PlannedCall, token: string) {
+    callFor: ({ kind, beforeMs, afterMs, detached }: PlannedCall, token: string) => {
       const act =
         kind === 'http'
           ? `curl -fsS -m 5 http://127.0.0.1:${port}/${token}`
           : `echo "${token} $(date +%s%3N)" >> ledger`
-      const command = `sleep ${beforeMs / 1000}; ${act}; sleep ${afterMs / 1000}`
+      const command = `sleep ${beforeMs / 1000} && ${act} && sleep ${afterMs / 1000}`
       const quoted = `'${command.replaceAll("'", String.raw`'\''`)}'`
       switch (kind) {
         case 'ledger':

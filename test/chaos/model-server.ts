@@ -56,13 +56,15 @@ export const startModelServer = async ({ callFor }: Options) => {
       gone.abort()
     })
     const signal = AbortSignal.any([gone.signal, stopping.signal])
-    const place_ = `${plan.marker}.${turn}`
-    if (planned.fault && !faultsGiven.has(place_)) {
-      faultsGiven.add(place_)
+    const asked = `${plan.marker}.${turn}`
+    if (planned.fault && !faultsGiven.has(asked)) {
+      faultsGiven.add(asked)
       await fail(response, call, planned.fault, signal)
       return
     }
-    await stream(response, chunksOf(plan, planned, turn, nonce), planned.modelMs, signal)
+    const chunks = chunksOf(plan, planned, turn, nonce)
+    call.text = chunks.map((chunk) => ('content' in chunk ? String(chunk.content) : '')).join('')
+    await stream(response, chunks, planned.modelMs, signal)
     const [first] = planned.calls
     if (first && first.beforeMs > LONG_MS) sleepers.push({ worker, until: Date.now() + first.beforeMs })
   }

@@ -38,6 +38,8 @@ export const createRandom = (seed: number): Random => {
       return out
     },
     fork: (name) =>
-      createRandom([...name].reduce((sum, letter) => Math.imul(sum, 31) + letter.charCodeAt(0), seed)),
+      createRandom(
+        Array.from(name).reduce((sum, letter) => Math.imul(sum, 31) + (letter.codePointAt(0) ?? 0), seed),
+      ),
   }
 }
