@@ -172,6 +172,7 @@ export const activate = async (setup: Setup) => {
       assertLease: () => {},
       guard: {
         run: async () => Promise.reject(new Error('no guard here')),
+        rename: async () => Promise.reject(new Error('no guard here')),
         beat: () => {},
         [Symbol.asyncDispose]: async () => {},
       },

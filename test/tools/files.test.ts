@@ -3,6 +3,8 @@ import { chmod, mkdir, readdir, rm, stat, symlink, truncate, unlink, writeFile }
 import { join } from 'node:path'
 import { setImmediate as tick } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { createGuard } from '../../src/agent/tools/guard-client.ts'
+import { LeaseLost } from '../../src/errors.ts'
 import { createFixture, type Fixture } from './support/fixture.ts'
 
 let fixture: Fixture
@@ -171,6 +173,16 @@ describe('file_write', () => {
       'new',
       'fresh',
     ])
+  })
+
+  it('writes nothing when the guard no longer believes in the lease, whatever the worker believes', async () => {
+    await using unfed = createGuard({ leaseMs: 60_000 })
+    await fixture.write('kept.txt', 'old')
+    const call = { tool_name: 'file_write', arguments: JSON.stringify({ path: 'kept.txt', content: 'new' }) }
+    const written = fixture.toolbox.execute(call, { ...fixture.context, guard: unfed }, 'full')
+    await expect(written).rejects.toBeInstanceOf(LeaseLost)
+    expect(await fixture.read('kept.txt')).toBe('old')
+    expect(await readdir(fixture.workspace)).toEqual(['kept.txt'])
   })
 
   it('writes nothing and leaves no temporary file once the lease is lost', async () => {

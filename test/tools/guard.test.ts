@@ -89,6 +89,20 @@ describe('the guard', () => {
     expect((await run(guard, 'true')).exitCode).toBe(0)
   })
 
+  it('renames a file only while its own clock says that the lease is live', async () => {
+    await using guard = createGuard({ leaseMs: 60_000 })
+    const [from, to] = [join(folder, 'from'), join(folder, 'to')]
+    await writeFile(from, 'new')
+    expect(await guard.rename(from, to)).toBe('lapsed')
+    guard.beat(monotonicMs() - 60_000)
+    expect(await guard.rename(from, to)).toBe('lapsed')
+    expect(await readFile(from, 'utf8')).toBe('new')
+    guard.beat(monotonicMs())
+    expect(await guard.rename(from, to)).toBe('done')
+    expect(await readFile(to, 'utf8')).toBe('new')
+    await expect(guard.rename(from, to)).rejects.toThrow('ENOENT')
+  })
+
   it('runs many commands at once without mixing them up', async () => {
     await using guard = beatenGuard()
     const results = await Promise.all(

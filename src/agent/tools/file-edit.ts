@@ -24,11 +24,7 @@ export const fileEditTool = ({ closedDirs }: { closedDirs: readonly string[] }) 
       const before = await currentText(jail, path)
       const change = edited(before, { path, old_string, new_string, replace_all })
       if ('refusal' in change) return change.refusal
-      const beforeEffect = (): void => {
-        context.signal.throwIfAborted()
-        context.assertLease()
-      }
-      const { relative } = await replaceFile(jail, { path, content: change.after, beforeEffect })
+      const { relative } = await replaceFile(jail, { path, content: change.after }, context)
       return { content: unifiedDiff(relative, before, change.after) }
     },
   })

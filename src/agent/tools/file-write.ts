@@ -15,13 +15,9 @@ export const fileWriteTool = ({ closedDirs }: { closedDirs: readonly string[] })
     }),
     effect: 'write',
     timeoutMs: () => 30_000,
-    async run({ path, content }, { workspace, signal, assertLease }: ToolContext) {
-      const jail = createJail({ workspace, closedDirs })
-      const beforeEffect = (): void => {
-        signal.throwIfAborted()
-        assertLease()
-      }
-      const written = await replaceFile(jail, { path, content, beforeEffect })
+    async run({ path, content }, context: ToolContext) {
+      const jail = createJail({ workspace: context.workspace, closedDirs })
+      const written = await replaceFile(jail, { path, content }, context)
       const size = bytes(Buffer.byteLength(content))
       return { content: `${written.created ? 'Created' : 'Replaced'} ${written.relative} (${size}).` }
     },

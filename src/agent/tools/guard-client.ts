@@ -3,7 +3,7 @@ import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import { extname } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
-import type { Guard, GuardedCommand, GuardedResult } from './guard.ts'
+import type { Guard, GuardedCommand, GuardedRename, GuardedResult } from './guard.ts'
 import { type FromGuard, readLines, type ToGuard } from './guard-protocol.ts'
 import { sweep } from './process-sweep.ts'
 
@@ -38,6 +38,9 @@ export const createGuard = ({ leaseMs }: GuardOptions): Guard => {
       if (disposed) return Promise.resolve(ended('guard', 'not started: the guard was closed'))
       return connect().run(nextId++, command)
     },
+    rename(from, to) {
+      return disposed ? Promise.resolve('lapsed') : connect().rename(nextId++, from, to)
+    },
     async [Symbol.asyncDispose]() {
       disposed = true
       await current?.close()
@@ -49,6 +52,7 @@ interface GuardLink {
   readonly dead: boolean
   send(message: ToGuard): void
   run(id: number, command: GuardedCommand): Promise<GuardedResult>
+  rename(id: number, from: string, to: string): Promise<GuardedRename>
   close(): Promise<void>
 }
 
@@ -60,6 +64,7 @@ interface OpenCall {
 const link = (leaseMs: number, lastBeat: number | undefined): GuardLink => {
   const child = startGuard(leaseMs)
   const calls = new Map<number, OpenCall>()
+  const renames = new Map<number, PromiseWithResolvers<GuardedRename>>()
   const gone = Promise.withResolvers<void>()
   let dead = false
 
@@ -69,13 +74,19 @@ const link = (leaseMs: number, lastBeat: number | undefined): GuardLink => {
   readLines(child.stdout, (line) => {
     const message: FromGuard = JSON.parse(line)
     const call = calls.get(message.id)
-    if (message.type === 'output') call?.command.onOutput?.(message.chunk)
+    if (message.type === 'renamed') {
+      const { outcome, id } = message
+      if (typeof outcome === 'string') renames.get(id)?.resolve(outcome)
+      else renames.get(id)?.reject(new Error(outcome.failed))
+      renames.delete(id)
+    } else if (message.type === 'output') call?.command.onOutput?.(message.chunk)
     else call?.settle(message.result)
   })
 
   const bury = async (): Promise<void> => {
     if (dead) return
     dead = true
+    for (const { resolve } of renames.values()) resolve('unknown')
     // Through bubblewrap all died with the guard; without it they are found by their marker.
     await Promise.all(
       [...calls.values()].map(async ({ command, settle }) => {
@@ -114,6 +125,12 @@ const link = (leaseMs: number, lastBeat: number | undefined): GuardLink => {
         const { onOutput: _, signal: __, ...request } = command
         send({ type: 'run', id, ...request })
       }),
+    rename(id, from, to) {
+      const answer = Promise.withResolvers<GuardedRename>()
+      renames.set(id, answer)
+      send({ type: 'rename', id, from, to })
+      return answer.promise
+    },
     async close() {
       if (dead) return gone.promise
       child.stdin.end()

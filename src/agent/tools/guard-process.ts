@@ -5,6 +5,7 @@
  * confirmed heartbeat came in time (a stopped or cut-off worker). It imports nothing but Node's own modules
  * and its siblings, so that it starts at once and stays small.
  */
+import { renameSync } from 'node:fs'
 import { Socket } from 'node:net'
 import type { GuardedResult } from './guard.ts'
 import { type GuardedCall, startCall } from './guard-call.ts'
@@ -28,9 +29,21 @@ const receive = (message: ToGuard): void => {
       return watchDeadline()
     case 'abort':
       return calls.get(message.id)?.kill('aborted')
+    case 'rename':
+      return send({ type: 'renamed', id: message.id, outcome: renamed(message.from, message.to) })
     case 'run':
       if (monotonicMs() >= deadline) return send({ type: 'done', id: message.id, result: REFUSED })
       return begin(message)
+  }
+}
+
+const renamed = (from: string, to: string): 'done' | 'lapsed' | { failed: string } => {
+  if (monotonicMs() >= deadline) return 'lapsed'
+  try {
+    renameSync(from, to)
+    return 'done'
+  } catch (error) {
+    return { failed: error instanceof Error ? error.message : String(error) }
   }
 }
 

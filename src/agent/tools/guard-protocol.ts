@@ -10,12 +10,14 @@ export type RunRequest = Omit<GuardedCommand, 'onOutput' | 'signal'> & { type: '
 export type ToGuard =
   | RunRequest
   | { type: 'abort'; id: number }
+  | { type: 'rename'; id: number; from: string; to: string }
   /** Milliseconds of process.hrtime: CLOCK_MONOTONIC, the same for every process of the machine. */
   | { type: 'beat'; sentAt: number }
 
 export type FromGuard =
   | { type: 'output'; id: number; chunk: string }
   | { type: 'done'; id: number; result: GuardedResult }
+  | { type: 'renamed'; id: number; outcome: 'done' | 'lapsed' | { failed: string } }
 
 export const monotonicMs = (): number => Number(process.hrtime.bigint()) / 1e6
 

@@ -29,9 +29,17 @@ export interface GuardedResult {
   truncated: boolean
 }
 
+/** `lapsed`: not done, the lease may be another's. `unknown`: the guard died, it may or may not be done. */
+export type GuardedRename = 'done' | 'lapsed' | 'unknown'
+
 export interface Guard {
   /** Resolves when the command and everything it started are dead. Never rejects for a failed command. */
   run(command: GuardedCommand): Promise<GuardedResult>
+  /**
+   * Renames a file for a worker that may be stopped between its own look at the lease and the act: the guard
+   * looks and acts in one. Rejects with the file system's message.
+   */
+  rename(from: string, to: string): Promise<GuardedRename>
   /**
    * A heartbeat sent at `sentAt` (process.hrtime milliseconds) was confirmed: the lease runs from there.
    * Until the first one every command is refused with `killedBy: 'lease'`.

@@ -1,28 +1,36 @@
 /** Replaces a file of the workspace as a whole: readers see the old content or the new, never a part. */
 import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
-import { chmod, mkdir, open, rename, rm } from 'node:fs/promises'
+import { chmod, mkdir, open, rm } from 'node:fs/promises'
 import { basename, dirname, join, sep } from 'node:path'
+import { LeaseLost } from '../../errors.ts'
+import type { ToolContext } from './tool.ts'
 import { type Anchor, bytes, type Jail, MAX_FILE_BYTES, PathRefused } from './workspace-path.ts'
 
 export interface ReplaceFile {
   /** As the model wrote it. */
   path: string
   content: string
-  /** Asked at the last moment; throws when the file must not be written any more. */
-  beforeEffect: () => void
 }
+
+/** A failure after which nobody knows whether the file was replaced. */
+const UNKNOWN = 'interrupted: the file may or may not have been written; check before repeating'
 
 /** Creates missing folders; keeps the file's mode; writes to what a symlink leads to, if that is in the workspace. */
 export const replaceFile = async (
   jail: Jail,
-  { path, content, beforeEffect }: ReplaceFile,
+  { path, content }: ReplaceFile,
+  { signal, assertLease, guard }: Pick<ToolContext, 'signal' | 'assertLease' | 'guard'>,
 ): Promise<{ created: boolean; relative: string }> => {
   const size = Buffer.byteLength(content)
   if (size > MAX_FILE_BYTES) throw new PathRefused(`the content is too large: ${bytes(size)}, at most 10 MB`)
   const existing = await describeExisting(jail, path)
   const target = existing?.relative ?? jail.locate(path)
   if (target === '') throw new PathRefused(`${path} is the workspace itself`)
+  const beforeEffect = () => {
+    signal.throwIfAborted()
+    assertLease()
+  }
   beforeEffect()
   await using folder = await openFolder(jail, dirname(target))
   // A name that file tools don't list, should a crash leave it behind.
@@ -36,13 +44,18 @@ export const replaceFile = async (
     await handle.writeFile(content)
     if (existing !== undefined) await chmod(temporary, existing.mode)
     beforeEffect()
-    await rename(temporary, join(folder.via, basename(target)))
+    const renamed = await guard.rename(forGuard(temporary), forGuard(join(folder.via, basename(target))))
+    if (renamed === 'lapsed') throw new LeaseLost('the guard heard no heartbeat and did not write the file')
+    if (renamed === 'unknown') throw new Error(UNKNOWN)
   } catch (error) {
     await rm(temporary, { force: true })
     throw error
   }
   return { created: existing === undefined, relative: target }
 }
+
+/** The same descriptor as another process names it. */
+const forGuard = (path: string): string => path.replace(/^\/proc\/self\//, `/proc/${process.pid}/`)
 
 const describeExisting = async (jail: Jail, path: string) => {
   try {
