@@ -68,7 +68,9 @@ export const perform = async (store: Store, call: Call): Promise<Answer & { ids?
     case 'finish': {
       const events = call.events.map(eventOf)
       const end = TERMINALS[call.end]
-      const result = await store.finish(leaseOf(call), call.seq, events, end, progressOf(events))
+      const { set, add } = progressOf(events)
+      const progress = { set: { ...set, ...RESULTS[call.end] }, add }
+      const result = await store.finish(leaseOf(call), call.seq, events, end, progress)
       return result.verdict === 'ok' ? result : { verdict: result.verdict }
     }
     case 'release': {
@@ -128,4 +130,11 @@ const TERMINALS: Record<Ended, TerminalEvent | null> = {
   },
   // Made by the script, from the record.
   cancelled: null,
+}
+
+/** What a worker leaves in the record with each end. */
+const RESULTS: Record<Ended, Record<string, string>> = {
+  completed: { answer: 'done', stop_reason: 'final_answer' },
+  failed: { error: '{"code":"e","message":"broke"}', message: 'broke', stop_reason: 'error' },
+  cancelled: {},
 }

@@ -102,6 +102,8 @@ export const checkInvariants = (state: State): void => {
         place: -1,
       })
       if (record['cancel'] !== undefined) expect(status, `of ${id}`).toBe('cancelled')
+      const left = { error: 'error' in record, answer: 'answer' in record }
+      expect(left, `of ${id}`).toEqual({ error: status === 'failed', answer: status === 'completed' })
     } else if (status === 'running') {
       expect({ ...looked, place: has.place }, `of ${id}`).toEqual({ due: true, ticketDue: false, place: 0 })
       expect(due[id], `of ${id}`).toBeLessThanOrEqual(Math.max(Number(record['lease_until']), state.grace))
