@@ -41,8 +41,10 @@ export interface Answer {
   first?: string
 }
 
-/** Makes the call; the log ids of an append are to be translated by who knows the log. */
-export const perform = async (store: Store, call: Call): Promise<Answer & { ids?: string[] }> => {
+/** What only Redis knows: log ids, and how long until something is due. */
+type Told = Answer & { ids?: string[]; nextDueMs?: number }
+
+export const perform = async (store: Store, call: Call): Promise<Told> => {
   switch (call.name) {
     case 'create': {
       const { task, idem } = call

@@ -61,13 +61,16 @@ export const createWorld = (open: OpenStore, model: Model) => {
       if (call.name === 'beat') await holdTime()
       const before = call.name === 'beat' ? await timeOf() : 0
       const expected = normal(model.answer(call))
-      const { ids, ...told } = await perform(store, call)
+      const { ids, nextDueMs, ...told } = await perform(store, call)
       const after = call.name === 'beat' ? await timeOf() : 0
       const previous = state
       await look()
       const answer = normal(ids ? { ...told, seqs: ids.map((id) => seqOf(call, id)) } : told)
       expect(answer, 'the answer').toEqual(expected)
-      checkBacks(previous, before, after)
+      if (call.name === 'beat') {
+        checkBacks(previous, before, after)
+        checkNextDue(nextDueMs, before, after)
+      }
       if (first) {
         expect(answer, 'the answer to the call sent again').toEqual(first)
         expect(withoutTimes(state), 'what it changed').toEqual(withoutTimes(previous))
@@ -94,6 +97,12 @@ export const createWorld = (open: OpenStore, model: Model) => {
       expect(back).toBeLessThanOrEqual(after + 10_000 * task.losses)
       expect(state.due[task.id]).toBe(back)
     }
+  }
+
+  const checkNextDue = (ms: number | undefined, before: number, after: number) => {
+    const next = Math.min(...Object.values(state.due).filter((at) => at > after))
+    if (ms === undefined) expect(next).toBe(Number.POSITIVE_INFINITY)
+    else expect(ms).toSatisfy(() => ms >= next - after && ms <= next - before)
   }
 
   const jobOf = ({ task_id, n }: Pick<Ticket, 'task_id' | 'n'>) => key('tickets', `${task_id}.${n}`)
