@@ -360,6 +360,24 @@ test('a cancel that was asked for before wins over any other end', async () => {
   expect(await store.get(lease.task_id)).toMatchObject({ status: 'cancelled', seq: 3 })
 })
 
+test('a task that ends cancelled keeps nothing of the end it would have had', async () => {
+  const { running, store } = setup()
+  const lease = await running()
+  await store.cancel(lease.task_id, 'no', 'user')
+  const error = JSON.stringify({ code: 'model_error', message: 'refused' })
+  const set = { error, message: 'refused', stop_reason: 'error', answer: 'as far as it came', iteration: 3 }
+  await store.finish(lease, 1, [], complete(), { set, add: {} })
+  const record = await store.get(lease.task_id)
+  expect(record).toMatchObject({
+    status: 'cancelled',
+    stop_reason: 'cancelled',
+    message: 'no',
+    iteration: 3,
+  })
+  expect(record).not.toHaveProperty('error')
+  expect(record).not.toHaveProperty('answer')
+})
+
 test('an activation that lost its task to an end made elsewhere is refused', async () => {
   const { running, store, lapse, types } = setup()
   const lease = await running()

@@ -32,6 +32,8 @@ for name, value in pairs(cjson.decode(ARGV[8])) do redis.call('HINCRBY', task, n
 local fields = cjson.decode(ARGV[7])
 fields.ended_by = activation
 if r.cancel or status == 'cancelled' then
+  -- Of an end that did not happen: no event tells of them.
+  fields.answer, fields.error = nil, nil
   for name, value in pairs(fields) do redis.call('HSET', task, name, value) end
   local latest = record(id)
   latest.seq = tostring(seq)

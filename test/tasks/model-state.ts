@@ -1,0 +1,135 @@
+/** All that Redis holds under one prefix, read at once, and what must be true of it whatever was done. */
+import { expect } from 'vitest'
+import { isEnded, TASK_STATUSES, TaskStatus } from '../../src/schemas/task.ts'
+import { fieldsOf } from '../../src/tasks/event-log.ts'
+import type { OpenStore } from '../support/redis.ts'
+
+type Hash = Record<string, string>
+type Scores = Record<string, number>
+interface Entry {
+  id: string
+  task: string
+  seq: number
+  type: string
+}
+
+export type State = Awaited<ReturnType<typeof readState>>
+
+export const readState = async ({ store, redis }: OpenStore, taskIds: string[], sessionIds: string[]) => {
+  const { key } = store
+  const pipeline = redis.pipeline()
+  for (const id of taskIds) pipeline.hgetall(key('task', id))
+  const zsets = [
+    ...TASK_STATUSES.map((status) => key('status', status)),
+    key('due'),
+    key('due:tickets'),
+    key('sessions'),
+    ...sessionIds.flatMap((id) => [key('session', id, 'line'), key('session', id, 'tasks')]),
+  ]
+  for (const name of zsets) pipeline.zrange(name, '0', '-1', 'WITHSCORES')
+  for (const id of sessionIds) pipeline.hgetall(key('session', id))
+  for (const id of sessionIds) pipeline.xrange(key('session', id, 'log'), '-', '+')
+  pipeline.get(key('grace_until'))
+  const replies = ((await pipeline.exec()) ?? []).map(([error, reply]) => {
+    if (error) throw error
+    return reply
+  })
+  const next = () => replies.shift()
+  const tasks: Record<string, Hash> = {}
+  for (const id of taskIds) {
+    const hash = next() as Hash
+    if (Object.keys(hash).length > 0) tasks[id] = hash
+  }
+  const scores = () => {
+    const flat = fieldsOf(next() as string[])
+    return Object.fromEntries(Object.entries(flat).map(([id, score]) => [id, Number(score)])) satisfies Scores
+  }
+  const status = Object.fromEntries(TASK_STATUSES.map((name) => [name, scores()]))
+  const [due, dueTickets, recent] = [scores(), scores(), scores()]
+  const sets = sessionIds.map(() => ({ line: scores(), tasks: scores() }))
+  const hashes = sessionIds.map(() => next() as Hash)
+  const logs = sessionIds.map(() =>
+    (next() as [string, string[]][]).map(([id, flat]): Entry => {
+      const { task = '', seq, type = '' } = fieldsOf(flat)
+      return { id, task, seq: Number(seq), type }
+    }),
+  )
+  const sessions = Object.fromEntries(
+    sessionIds.map((id, i) => [id, { hash: hashes[i] ?? {}, log: logs[i] ?? [], ...sets[i] }]),
+  )
+  return { tasks, status, due, dueTickets, recent, sessions, grace: Number(next()) }
+}
+
+export const logOf = (state: State, task: string): Entry[] =>
+  Object.values(state.sessions).flatMap(({ log }) => log.filter((entry) => entry.task === task))
+
+const TERMINAL = new Set(['task_complete', 'task_failed', 'task_cancelled'])
+
+/** What the indexes, records and logs must say of each other. */
+export const checkInvariants = (state: State): void => {
+  const { tasks, due, dueTickets } = state
+  for (const [id, record] of Object.entries(tasks)) {
+    const status = TaskStatus.parse(record['status'])
+    const log = logOf(state, id)
+    const session = state.sessions[record['session_id'] ?? '']
+    const line = Object.keys(session?.line ?? {})
+    const has = {
+      indexed: TASK_STATUSES.filter((name) => id in (state.status[name] ?? {})),
+      ofSession: id in (session?.tasks ?? {}),
+      seqs: log.map(({ seq }) => seq),
+      seq: Number(record['seq']),
+      terminals: log.filter(({ type }) => TERMINAL.has(type)).map(({ id: at }) => at),
+      due: id in due,
+      ticketDue: id in dueTickets,
+      place: line.indexOf(id),
+      holder: status === 'running' && record['activation'] !== '',
+    }
+    const last = log.at(-1)
+    const looked = { due: has.due, ticketDue: has.ticketDue }
+    expect(has, `of ${id}`).toMatchObject({
+      indexed: [status],
+      ofSession: true,
+      seqs: log.map((_, i) => i + 1),
+      seq: log.length,
+      terminals: isEnded(status) ? [last?.id] : [],
+      holder: status === 'running',
+    })
+    if (isEnded(status)) {
+      expect({ end: record['end_id'], ...looked, place: has.place }, `of ${id}`).toEqual({
+        end: last?.id,
+        due: false,
+        ticketDue: false,
+        place: -1,
+      })
+      if (record['cancel'] !== undefined) expect(status, `of ${id}`).toBe('cancelled')
+      const left = { error: 'error' in record, answer: 'answer' in record }
+      expect(left, `of ${id}`).toEqual({ error: status === 'failed', answer: status === 'completed' })
+    } else if (status === 'running') {
+      expect({ ...looked, place: has.place }, `of ${id}`).toEqual({ due: true, ticketDue: false, place: 0 })
+      expect(due[id], `of ${id}`).toBeLessThanOrEqual(Math.max(Number(record['lease_until']), state.grace))
+    } else {
+      expect(record['activation'] ?? '', `of ${id}`).toBe('')
+      const heldBack = record['not_before'] !== undefined
+      const kind = has.place < 0 ? 'scheduled' : has.place > 0 ? 'behind' : heldBack ? 'back' : 'runnable'
+      expect({ ...looked, kind }, `of ${id}`).toEqual({
+        kind,
+        due: kind === 'scheduled' || kind === 'back' || record['deadline'] !== undefined,
+        ticketDue: kind === 'runnable',
+      })
+      if (kind === 'runnable') expect(Number(record['ticket']), `of ${id}`).toBeGreaterThan(0)
+    }
+  }
+  const known = Object.keys(tasks)
+  for (const [id, { hash, log, line, tasks: all }] of Object.entries(state.sessions)) {
+    const exists = hash['created_at'] !== undefined
+    const deleted = hash['deleted'] !== undefined
+    expect(hash['last_id'], `of ${id}`).toBe(log.at(-1)?.id)
+    expect(id in state.recent, `of ${id}`).toBe(exists && !deleted)
+    expect(`session:${id}` in due, `of ${id}`).toBe(deleted)
+    expect([...Object.keys(line ?? {}), ...Object.keys(all ?? {})], `of ${id}`).toSatisfy((ids: string[]) =>
+      ids.every((one) => known.includes(one)),
+    )
+  }
+  const indexed = [...Object.values(state.status), due, dueTickets].flatMap(Object.keys)
+  expect(indexed.filter((id) => !id.startsWith('session:') && !known.includes(id))).toEqual([])
+}

@@ -1,0 +1,53 @@
+/** What the model knows of one task. */
+import type { TaskStatus } from '../../src/schemas/task.ts'
+
+export interface ModelTask {
+  readonly id: string
+  readonly session: string
+  readonly priority: number
+  status: TaskStatus
+  /** Types of its events; the n-th has seq n. */
+  log: string[]
+  /** Its `run_at` has not come: it stands in no line. */
+  scheduled: boolean
+  /** Lost too often in a row: it comes back later. */
+  heldBack: boolean
+  /** When the time allowed was used up. */
+  overdue: number | null
+  /** The number of the one ticket that is good, 0 before there was any. */
+  ticket: number
+  attempt: number
+  activation: string | null
+  /** Its lease has run out and nobody has looked yet. */
+  lapsed: boolean
+  losses: number
+  cancel: string | null
+  resumeReason: string | null
+  modelCalls: number
+  tokens: number
+  /** The last append, for one sent again. */
+  appended: { by: string; from: number; seqs: number[] } | null
+  releasedBy: string | null
+  endedBy: string | null
+  /** Whom its end made runnable. */
+  woke: string | null
+}
+
+export const NEW = {
+  status: 'pending' as TaskStatus,
+  heldBack: false,
+  overdue: null,
+  ticket: 0,
+  attempt: 0,
+  activation: null,
+  lapsed: false,
+  losses: 0,
+  cancel: null,
+  resumeReason: null,
+  modelCalls: 0,
+  tokens: 0,
+  appended: null,
+  releasedBy: null,
+  endedBy: null,
+  woke: null,
+}
