@@ -173,6 +173,7 @@ export const activate = async (setup: Setup) => {
       guard: {
         run: async () => Promise.reject(new Error('no guard here')),
         rename: async () => Promise.reject(new Error('no guard here')),
+        temporary: () => ({ [Symbol.dispose]: () => {} }),
         beat: () => {},
         [Symbol.asyncDispose]: async () => {},
       },

@@ -103,6 +103,16 @@ describe('the guard', () => {
     await expect(guard.rename(from, to)).rejects.toThrow('ENOENT')
   })
 
+  it('removes what a worker that is gone had only begun to write, and nothing else', async () => {
+    const guard = beatenGuard()
+    const [begun, done] = [join(folder, 'begun'), join(folder, 'done')]
+    await Promise.all([writeFile(begun, 'half'), writeFile(done, 'whole')])
+    guard.temporary(begun)
+    guard.temporary(done)[Symbol.dispose]()
+    await guard[Symbol.asyncDispose]()
+    expect(await readdir(folder)).toEqual(['done'])
+  })
+
   it('runs many commands at once without mixing them up', async () => {
     await using guard = beatenGuard()
     const results = await Promise.all(

@@ -41,6 +41,11 @@ export const createGuard = ({ leaseMs }: GuardOptions): Guard => {
     rename(from, to) {
       return disposed ? Promise.resolve('lapsed') : connect().rename(nextId++, from, to)
     },
+    temporary(path) {
+      const guard = connect()
+      guard.send({ type: 'temporary', path, exists: true })
+      return { [Symbol.dispose]: () => guard.send({ type: 'temporary', path, exists: false }) }
+    },
     async [Symbol.asyncDispose]() {
       disposed = true
       await current?.close()

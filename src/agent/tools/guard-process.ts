@@ -5,7 +5,7 @@
  * confirmed heartbeat came in time (a stopped or cut-off worker). It imports nothing but Node's own modules
  * and its siblings, so that it starts at once and stays small.
  */
-import { renameSync } from 'node:fs'
+import { renameSync, rmSync } from 'node:fs'
 import { Socket } from 'node:net'
 import type { GuardedResult } from './guard.ts'
 import { type GuardedCall, startCall } from './guard-call.ts'
@@ -13,6 +13,7 @@ import { type FromGuard, GUARD_MARGIN_MS, monotonicMs, readLines, type ToGuard }
 
 const leaseMs = Number(process.argv[2])
 const calls = new Map<number, GuardedCall>()
+const temporaries = new Set<string>()
 let deadline = Number.NEGATIVE_INFINITY
 let timer: NodeJS.Timeout | undefined
 
@@ -31,6 +32,10 @@ const receive = (message: ToGuard): void => {
       return calls.get(message.id)?.kill('aborted')
     case 'rename':
       return send({ type: 'renamed', id: message.id, outcome: renamed(message.from, message.to) })
+    case 'temporary':
+      if (message.exists) temporaries.add(message.path)
+      else temporaries.delete(message.path)
+      return
     case 'run':
       if (monotonicMs() >= deadline) return send({ type: 'done', id: message.id, result: REFUSED })
       return begin(message)
@@ -74,6 +79,7 @@ const killAll = (): void => {
 const leave = async (code: number): Promise<void> => {
   deadline = Number.NEGATIVE_INFINITY
   killAll()
+  for (const path of temporaries) rmSync(path, { force: true })
   await Promise.allSettled([...calls.values()].map((call) => call.ended))
   process.exit(code)
 }

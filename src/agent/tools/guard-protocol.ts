@@ -11,6 +11,7 @@ export type ToGuard =
   | RunRequest
   | { type: 'abort'; id: number }
   | { type: 'rename'; id: number; from: string; to: string }
+  | { type: 'temporary'; path: string; exists: boolean }
   /** Milliseconds of process.hrtime: CLOCK_MONOTONIC, the same for every process of the machine. */
   | { type: 'beat'; sentAt: number }
 

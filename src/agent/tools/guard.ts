@@ -40,6 +40,8 @@ export interface Guard {
    * looks and acts in one. Rejects with the file system's message.
    */
   rename(from: string, to: string): Promise<GuardedRename>
+  /** Until disposed: should the worker die, the guard removes this file. */
+  temporary(path: string): Disposable
   /**
    * A heartbeat sent at `sentAt` (process.hrtime milliseconds) was confirmed: the lease runs from there.
    * Until the first one every command is refused with `killedBy: 'lease'`.

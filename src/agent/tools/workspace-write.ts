@@ -33,8 +33,11 @@ export const replaceFile = async (
   }
   beforeEffect()
   await using folder = await openFolder(jail, dirname(target))
-  // A name that file tools don't list, should a crash leave it behind.
-  const temporary = join(folder.via, `.alex-${randomBytes(6).toString('hex')}.tmp`)
+  // A name that file tools don't list, should worker and guard be killed together.
+  const name = `.alex-${randomBytes(6).toString('hex')}.tmp`
+  const temporary = join(folder.via, name)
+  // By its real path: the descriptor dies with the worker.
+  using _ = guard.temporary(join(jail.workspace, folder.relative, name))
   try {
     await using handle = await open(
       temporary,
