@@ -117,6 +117,7 @@ export const createStore = ({ redis, prefix, leaseMs }: StoreOptions) => {
       return { verdict: Verdict.parse(verdict), tickets: ticketsOf(rest) }
     },
 
+    /** Takes at least one event: without, an append sent again could not be told from a new one. */
     async append(
       lease: Lease,
       expectedSeq: number,

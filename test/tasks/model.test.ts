@@ -1,6 +1,7 @@
 /**
  * Any interleaving of callers, repetitions and passing time, held against the model of the rules.
- * Longer: `MODEL_RUNS=5000`. A failure prints its seed and path: `MODEL_SEED=… MODEL_PATH=… MODEL_COMMANDS=…`.
+ * Longer: `MODEL_RUNS=5000`. A failure prints what was called, and its seed, path and replayPath; with these as
+ * `MODEL_SEED`, `MODEL_PATH` and `MODEL_COMMANDS` it happens again (and with `MODEL_RUNS` it shrinks without a limit).
  */
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'

@@ -167,6 +167,15 @@ test('a task lost the second time in a row comes back alone, after 1 to 10 secon
   }
 })
 
+test('no ticket is good for a task that is held back', async () => {
+  const { running, loseAgain, store, redis, taskKey } = setup()
+  const { task_id } = await running()
+  await loseAgain(task_id, 2)
+  const n = Number(await redis.hget(taskKey(task_id), 'ticket'))
+  for (const any of [n - 1, n, n + 1])
+    expect(await store.begin({ task_id, n: any }, 'b', 'w')).toEqual({ verdict: 'stale', tickets: [] })
+})
+
 test('tasks lost together come back apart', async () => {
   const { running, lapse, redis, taskKey, due, beat } = setup()
   const leases = await Promise.all(['a', 'b', 'c', 'd', 'e'].map(running))

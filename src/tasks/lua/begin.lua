@@ -14,7 +14,7 @@ if ended(r.status) then
 end
 if r.status == 'running' and r.activation ~= activation then return { 'held' } end
 if r.status ~= 'running' then
-  if r.status ~= 'pending' or r.ticket ~= ticket then return { 'stale' } end
+  if r.status ~= 'pending' or r.ticket ~= ticket or r.not_before then return { 'stale' } end
   if r.deadline and number(r.deadline) <= NOW then
     end_timed_out(id, r, tickets)
     return reply('ended', tickets)
