@@ -16,6 +16,8 @@ const NAMES = [
   'purge-session',
   'write-todos',
   'list',
+  'look',
+  'kept',
 ] as const
 export type ScriptName = (typeof NAMES)[number]
 

@@ -8,6 +8,7 @@ import { z } from 'zod'
 import { viaRedis } from '../redis.ts'
 import type { LogEvent, TerminalEvent } from '../schemas/event.ts'
 import { TaskStatus } from '../schemas/task.ts'
+import { createKeeping } from './keeping.ts'
 import { createReads } from './reads.ts'
 import { parseRecord, type TaskRecord } from './record.ts'
 import { type Refusal, refusalOf, type Ticket, ticketsOf } from './replies.ts'
@@ -256,6 +257,7 @@ export const createStore = ({ redis, prefix, leaseMs }: StoreOptions) => {
     },
 
     ...createReads(redis, key),
+    keeping: createKeeping(redis, run, key),
     key,
     redis,
   }
