@@ -106,7 +106,12 @@ export const createEventStream = (options: Options): EventStream => {
                 // May be dropped: a reader that lags gets the text with the durable event.
                 if ((controller.desiredSize ?? 0) > 0) send(frameOf.ephemeral(frame))
               },
-              onTruncated: (first) => send(named('log_truncated', { asked: start.after, first })),
+              onTruncated(gap) {
+                // A task is trimmed whole, and who gave no id has missed nothing at the start.
+                if (request.task_id !== undefined) return
+                if (request.lastEventId === undefined && gap.asked === start.after) return
+                send(named('log_truncated', gap))
+              },
             })
           }
           const runToItsEnd = async () => {

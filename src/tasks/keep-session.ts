@@ -7,6 +7,8 @@ import { isOfFiles } from './session-folder.ts'
 
 export interface KeepOptions extends MirrorDeps {
   retentionMs: number
+  /** Entries a session's log may have. */
+  maxEntries?: number
   log: Log
 }
 
@@ -14,10 +16,11 @@ export interface KeepOptions extends MirrorDeps {
 const REST_PER_WORK = 10
 const REST_MAX_MS = 60_000
 const RETRY_MS = 10_000
+const MAX_ENTRIES = 10_000
 
 /** Throws `RedisUnavailable` only; what the file system refuses is logged once per outage and tried again. */
 export const createKeepSession = (options: KeepOptions) => {
-  const { store, folder, retentionMs, log } = options
+  const { store, folder, retentionMs, maxEntries = MAX_ENTRIES, log } = options
   let failing = false
 
   const mirror = async (sessionId: string): Promise<{ state: string; marker: string } | null> => {
@@ -31,6 +34,7 @@ export const createKeepSession = (options: KeepOptions) => {
 
   return async (look: Look): Promise<void> => {
     const began = performance.now()
+    await store.keeping.trim(look.session_id, { entries: maxEntries, retentionMs })
     let mirrored: Awaited<ReturnType<typeof mirror>>
     try {
       mirrored = await mirror(look.session_id)

@@ -34,6 +34,7 @@ export const mirrorStateOf = (session: { last_id: string; trimmed_to?: string | 
   `${session.last_id} ${session.trimmed_to ?? ''}`
 
 const Ids = z.array(z.string())
+const TrimReply = z.tuple([z.enum(['more', 'done']), z.string()])
 const Kept = z.enum(['kept', 'lost', 'gone'])
 
 /** How long a keeper has a session to itself. */
@@ -80,6 +81,17 @@ export const createKeeping = (redis: Redis, run: RunScript, key: (...parts: stri
         const fields = RecordReply.parse(record)
         if (fields['id'] !== undefined) yield fields
       }
+    }
+  },
+
+  /** Drops ended tasks, the oldest first, while the log has more entries or they ended longer ago than given. */
+  async trim(sessionId: string, limits: { entries: number; retentionMs: number }): Promise<void> {
+    let standing = '0'
+    for (;;) {
+      const args = [sessionId, limits.entries, limits.retentionMs, standing]
+      const [state, stood] = TrimReply.parse(await run('trim', args))
+      if (state === 'done') return
+      standing = stood
     }
   },
 

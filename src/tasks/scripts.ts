@@ -18,6 +18,7 @@ const NAMES = [
   'list',
   'look',
   'kept',
+  'trim',
 ] as const
 export type ScriptName = (typeof NAMES)[number]
 

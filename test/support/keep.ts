@@ -18,7 +18,7 @@ export interface KeeperOptions {
   onLog?: (message: string) => void
 }
 
-export const DAY_MS = 86_400_000
+const DAY_MS = 86_400_000
 
 /** A folder that is removed when the test ends. */
 export const makeFolder = async (): Promise<string> => {
