@@ -2,10 +2,12 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { messageOf } from '../src/errors.ts'
 import type { Log } from '../src/log.ts'
+import type { Archive } from '../src/tasks/archive.ts'
 import type { Keeping, Look } from '../src/tasks/keeping.ts'
 
 interface Options {
   keeping: Keeping
+  archive: Archive
   keepSession: (look: Look) => Promise<void>
   log: Log
 }
@@ -13,7 +15,7 @@ interface Options {
 const LOOK_MS = 1000
 const SESSIONS_A_LOOK = 5
 
-export const startKeeper = ({ keeping, keepSession, log }: Options) => {
+export const startKeeper = ({ keeping, archive, keepSession, log }: Options) => {
   const stopping = new AbortController()
 
   /** Returns whether there may be more to do at once. */
@@ -42,13 +44,29 @@ export const startKeeper = ({ keeping, keepSession, log }: Options) => {
       if (!more) await pause(LOOK_MS, undefined, { signal: stopping.signal }).catch(() => {})
     }
   }
+  const warn = (what: string) => (error: unknown) =>
+    log.warn({ err: messageOf(error) }, `[ServerCoordinator] ${what}`)
+  const finding = archive.findAll(stopping.signal).catch(warn('sessions in files not looked for'))
   const ended = loop()
+  const purging = new Set<string>()
 
   return {
+    /** Removes deleted sessions, in the background. */
+    purge(sessionIds: readonly string[]) {
+      for (const id of sessionIds) {
+        if (purging.has(id)) continue
+        purging.add(id)
+        archive
+          .purge(id)
+          .catch(warn('deleted session not removed yet'))
+          .finally(() => purging.delete(id))
+      }
+    },
+
     /** Takes no further session; resolves when the one at hand is done. */
     async stop(): Promise<void> {
       stopping.abort()
-      await ended
+      await Promise.all([ended, finding])
     },
   }
 }

@@ -32,7 +32,9 @@ import { createRedactor } from '../src/redact.ts'
 import { connectRedis } from '../src/redis.ts'
 import type { WorkerInfo } from '../src/schemas/health.ts'
 import { Todo } from '../src/schemas/session.ts'
+import { createArchive } from '../src/tasks/archive.ts'
 import { createKeepSession } from '../src/tasks/keep-session.ts'
+import { startPresence } from '../src/tasks/presence.ts'
 import { createTicketQueue } from '../src/tasks/queue.ts'
 import { openSessionFolder } from '../src/tasks/session-folder.ts'
 import { createStore, LEASE_MS } from '../src/tasks/store.ts'
@@ -200,12 +202,29 @@ const info = (): WorkerInfo => ({
   draining: leaving.signal.aborted,
   components: components.states(),
 })
+const folder = openSessionFolder({ sessionDir: config.session_dir, costDir: config.cost_dir })
+const archive = createArchive({ store, folder, log })
+const presence = startPresence({ keeping: store.keeping, folder, processId: workerId, log })
+const keeper = startKeeper({
+  keeping: store.keeping,
+  archive,
+  keepSession: createKeepSession({
+    store,
+    folder,
+    archive,
+    view: createMirrorView(redact),
+    retentionMs: config.retention_days * DAY_MS,
+    log,
+  }),
+  log,
+})
 const heartbeat = createHeartbeat({
   store,
   queue,
   activations,
   info,
   onConfirmed: (sentAt) => guard.beat(sentAt),
+  onPurge: (sessionIds) => keeper.purge(sessionIds),
   log,
 })
 const worker = startWorker({
@@ -221,17 +240,6 @@ const worker = startWorker({
   onThrottle: throttle.heard,
   log,
 })
-const keeper = startKeeper({
-  keeping: store.keeping,
-  keepSession: createKeepSession({
-    store,
-    folder: openSessionFolder({ sessionDir: config.session_dir, costDir: config.cost_dir }),
-    view: createMirrorView(redact),
-    retentionMs: config.retention_days * DAY_MS,
-    log,
-  }),
-  log,
-})
 log.info({ worker: workerId, slots: config.worker_concurrency, version }, '[DI] worker started')
 
 const CLOSE_MARGIN_MS = 8000
@@ -243,6 +251,7 @@ const { close } = closeWithGrace(
     if (err) log.error({ err: messageOf(err), stack: err.stack }, '[DI] worker broke')
     leaving.abort()
     await worker.drain()
+    presence[Symbol.dispose]()
     await Promise.race([keeper.stop(), pause(KEEPER_CLOSE_MS)])
     await guard[Symbol.asyncDispose]()
     if (redis.status === 'ready') await store.forgetWorker(workerId).catch(() => {})

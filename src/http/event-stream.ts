@@ -3,6 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { messageOf, RedisUnavailable } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { type Event, isTerminal } from '../schemas/event.ts'
+import type { Archive } from '../tasks/archive.ts'
 import { compareIds, LOG_START } from '../tasks/event-log.ts'
 import type { EphemeralFrame, Feed } from '../tasks/feed.ts'
 import type { TaskRecord } from '../tasks/record.ts'
@@ -13,6 +14,7 @@ import type { EventStream, EventStreamRequest } from './event-routes.ts'
 interface Options {
   store: Store
   feed: Feed
+  archive: Archive
   view: View
   redact: (text: string) => string
   connections: { inc: () => void; dec: () => void }
@@ -40,7 +42,7 @@ const HEADERS = {
 const encoder = new TextEncoder()
 
 export const createEventStream = (options: Options): EventStream => {
-  const { store, feed, log } = options
+  const { store, feed, archive, log } = options
   const frameOf = createFrames(options)
 
   return async (request) => {
@@ -142,6 +144,7 @@ export const createEventStream = (options: Options): EventStream => {
   async function findStart(request: EventStreamRequest): Promise<Start | 'nothing more'> {
     if (request.task_id === undefined) {
       const sessionId = request.session_id ?? ''
+      await archive.ready(sessionId)
       if (request.lastEventId !== undefined) return { sessionId, after: request.lastEventId }
       if (request.replay === 'all') return { sessionId, after: LOG_START }
       return { sessionId, after: await store.idBeforeLast(sessionId, request.replay === 'none' ? 0 : REPLAY) }

@@ -3,7 +3,14 @@ import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
 import { compareIds, LOG_START, type RawEntry } from './event-log.ts'
 import { type Keeping, mirrorStateOf, type SessionFields } from './keeping.ts'
-import { type MirrorContent, type MirrorEvent, MirrorHead, mirrorText } from './mirror-file.ts'
+import {
+  type MirrorContent,
+  type MirrorEvent,
+  MirrorHead,
+  MirrorUnreadable,
+  mirrorText,
+  readMirror,
+} from './mirror-file.ts'
 import { parseRecord, present } from './record.ts'
 import type { SessionFolder } from './session-folder.ts'
 import type { Store } from './store.ts'
@@ -44,6 +51,29 @@ export const writeMirror = async (deps: MirrorDeps, sessionId: string): Promise<
   await folder.write(folder.mirror(sessionId), mirrorText(content))
   await writeCosts(folder, sessionId, costs)
   return mirrorStateOf(session)
+}
+
+/** Whether the file holds, whole and readable, what the session is now. */
+export const verifyMirror = async (deps: MirrorDeps, sessionId: string, state: string): Promise<boolean> => {
+  const { keeping } = deps.store
+  let tasks = 0
+  let events = 0
+  let isOf = ''
+  try {
+    for await (const part of readMirror(deps.folder.mirror(sessionId))) {
+      if (part.kind === 'head') isOf = mirrorStateOf(part.head)
+      if (part.kind === 'task') tasks += 1
+      if (part.kind === 'event') events += 1
+    }
+  } catch (error) {
+    if (error instanceof MirrorUnreadable) return false
+    throw error
+  }
+  return (
+    isOf === state &&
+    tasks === (await keeping.taskCount(sessionId)) &&
+    events === (await keeping.entryCount(sessionId))
+  )
 }
 
 const headOf = (sessionId: string, session: SessionFields, taskCount: number, view: MirrorView): MirrorHead =>

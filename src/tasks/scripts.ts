@@ -19,6 +19,10 @@ const NAMES = [
   'look',
   'kept',
   'trim',
+  'evict',
+  'stage',
+  'restore',
+  'import',
 ] as const
 export type ScriptName = (typeof NAMES)[number]
 

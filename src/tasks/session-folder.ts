@@ -3,7 +3,7 @@
  * The marker file in `session_dir` holds a random id, so that processes can tell whether they see the same folder.
  */
 import { randomUUID } from 'node:crypto'
-import { link, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises'
+import { link, mkdir, open, opendir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 
 export interface SessionFolder {
@@ -12,14 +12,21 @@ export interface SessionFolder {
   costs: (sessionId: string) => string
   /** The id in the marker file, made when it is missing. Throws what the file system says. */
   marker: () => Promise<string>
+  /** The id that is in the marker file right now; null when there is none, or none to be read. */
+  readMarker: () => Promise<string | null>
   /** Temporary file, fsync, rename: a crash leaves the old file or the new one. Throws what the file system says. */
   write: (file: string, chunks: AsyncIterable<string> | Iterable<string>) => Promise<void>
   exists: (file: string) => Promise<boolean>
   /** Removes the session's files; fine when there are none. */
   remove: (sessionId: string) => Promise<void>
+  /** Ids of the sessions that have a mirror. What crashed writers left is removed on the way. */
+  sessions: () => AsyncIterable<string>
 }
 
 const MARKER = '.alex-store'
+const MIRROR = /^([A-Za-z0-9_-]{1,128})\.json$/
+const UNFINISHED = /\.tmp$/
+const UNFINISHED_MS = 3_600_000
 
 export const openSessionFolder = (options: { sessionDir: string; costDir: string }): SessionFolder => {
   const { sessionDir, costDir } = options
@@ -54,6 +61,11 @@ export const openSessionFolder = (options: { sessionDir: string; costDir: string
       if (id === '') throw new FolderProblem(`${markerFile} is empty: remove it, a new one is made`)
       return id
     },
+    readMarker: () =>
+      readFile(markerFile, 'utf8').then(
+        (text) => text.trim() || null,
+        () => null,
+      ),
     async write(file, chunks) {
       await mkdir(join(file, '..'), { recursive: true, mode: 0o700 })
       const written = `${file}.${randomUUID()}.tmp`
@@ -70,7 +82,7 @@ export const openSessionFolder = (options: { sessionDir: string; costDir: string
         await stat(file)
         return true
       } catch (error) {
-        if (codeOf(error) !== 'ENOENT') throw error
+        if (codeOf(error) !== 'ENOENT' && codeOf(error) !== 'ENOTDIR') throw error
         return false
       }
     },
@@ -80,6 +92,20 @@ export const openSessionFolder = (options: { sessionDir: string; costDir: string
           // No such folder: no such file.
           if (codeOf(error) !== 'ENOTDIR') throw error
         })
+    },
+    async *sessions() {
+      const names = await opendir(sessionDir).catch((error: unknown) => {
+        if (codeOf(error) !== 'ENOENT') throw error
+        return []
+      })
+      for await (const { name } of names) {
+        const id = MIRROR.exec(name)?.[1]
+        if (id !== undefined) yield id
+        if (!UNFINISHED.test(name)) continue
+        const file = join(sessionDir, name)
+        const { mtimeMs } = await stat(file).catch(() => ({ mtimeMs: Date.now() }))
+        if (Date.now() - mtimeMs > UNFINISHED_MS) await rm(file, { force: true })
+      }
     },
   }
 }

@@ -32,6 +32,8 @@ export interface NewTask {
   fields: Record<string, string>
   run_at_ms?: number
   title: string
+  /** A session nobody knows is not made: its mirror is looked for first. */
+  only_known_session?: boolean
   idempotency?: { key: string; hash: string; answer: string }
 }
 
@@ -87,6 +89,7 @@ export const createStore = ({ redis, prefix, leaseMs }: StoreOptions) => {
           JSON.stringify(task.fields),
           task.run_at_ms ?? '',
           task.title,
+          task.only_known_session ? '1' : '',
         ]),
       )
       switch (verdict) {
@@ -96,6 +99,8 @@ export const createStore = ({ redis, prefix, leaseMs }: StoreOptions) => {
           return { verdict, answer: rest[0] ?? '' } as const
         case 'conflict':
         case 'session_deleted':
+          return { verdict } as const
+        case 'not_here':
           return { verdict } as const
         default:
           throw new Error(`create answered ${verdict}`)
@@ -211,7 +216,7 @@ export const createStore = ({ redis, prefix, leaseMs }: StoreOptions) => {
 
     /** Marks the session; what is left goes with `purgeSession`, called until it says `purged`. */
     async deleteSession(sessionId: string, reason: string, by: string): Promise<'marked' | 'not_found'> {
-      const [verdict] = Reply.parse(await run('delete-session', [sessionId, reason, by]))
+      const [verdict] = Reply.parse(await run('delete-session', [sessionId, reason, by, '']))
       return verdict === 'marked' ? 'marked' : 'not_found'
     },
 

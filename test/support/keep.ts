@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
 import { createRedactor } from '../../src/redact.ts'
+import { createArchive } from '../../src/tasks/archive.ts'
 import { createKeepSession } from '../../src/tasks/keep-session.ts'
 import { openSessionFolder } from '../../src/tasks/session-folder.ts'
 import { createMirrorView } from '../../src/tasks/view.ts'
@@ -33,9 +34,11 @@ export const openKeeper = async (options: KeeperOptions = {}) => {
   const { store, redis } = open
   const sessionDir = options.sessionDir ?? join(await makeFolder(), 'sessions')
   const folder = openSessionFolder({ sessionDir, costDir: join(await makeFolder(), 'costs') })
+  const archive = createArchive({ store, folder, log: quietLog })
   const keepSession = createKeepSession({
     store,
     folder,
+    archive,
     view: createMirrorView(createRedactor(options.secrets ?? [])),
     retentionMs: options.retentionMs ?? DAY_MS,
     log: {
@@ -47,6 +50,7 @@ export const openKeeper = async (options: KeeperOptions = {}) => {
   return {
     ...open,
     folder,
+    archive,
     sessionDir,
     keepSession,
     /** The time to look has come for this session, and it is looked after. */

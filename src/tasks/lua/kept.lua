@@ -21,7 +21,7 @@ elseif mirrored ~= '' and mirrored ~= mirror_state(s[5], s[6]) then
   at = NOW
 elseif not s[9] then
   local idle_at = math.max(number(s[7]), number(s[8])) + retention
-  if idle_at > NOW then at = math.min(at, idle_at) end
+  at = math.min(at, math.max(idle_at, NOW + 1000))
 end
 redis.call('ZADD', key('keep'), at, sid)
 return 'kept'
