@@ -186,6 +186,8 @@ const stubOf = (head: MirrorHead, marker: string | null): Record<string, string>
       created_at: String(Date.parse(head.created_at)),
       last_id: head.last_id,
       trimmed_to: head.trimmed_to,
+      forked_from: head.forked?.from,
+      forked_to: head.forked?.to,
       task_count: String(head.task_count),
       mirrored: mirrorStateOf(head),
       mirrored_in: marker ?? undefined,

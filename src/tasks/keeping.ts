@@ -23,6 +23,8 @@ const SessionFields = z.object({
   updated_at: ms.optional(),
   last_id: z.string().default(LOG_START),
   trimmed_to: z.string().optional(),
+  forked_from: z.string().optional(),
+  forked_to: z.string().optional(),
   /** What the last mirror was written of, and the marker of the folder it is in. */
   mirrored: z.string().optional(),
   mirrored_in: z.string().optional(),
@@ -45,6 +47,7 @@ interface EvictionOf {
 }
 const Eviction = z.enum(['evicted', 'may', 'changed', 'unfinished', 'not_idle', 'not_shared', 'gone'])
 export type Eviction = z.infer<typeof Eviction>
+const ForkVerdict = z.enum(['forked', 'replayed', 'conflict', 'not_found', 'not_here'])
 const Restoration = z.enum(['restored', 'present', 'gone', 'incomplete'])
 const Kept = z.enum(['kept', 'lost', 'gone'])
 
@@ -53,6 +56,7 @@ const CLAIM_MS = 30_000
 const RECORDS_A_READ = 50
 /** A process that has not named its folder for this long is not counted as live. */
 const STORE_LIVE_MS = 15_000
+const DAY_S = 86_400
 const IMPORT_LOOK_MS = 3_600_000
 
 const flatOf = ({ task, seq, at, type, data, parent }: RawEntry): string[] => {
@@ -168,6 +172,15 @@ export const createKeeping = (redis: Redis, run: RunScript, key: (...parts: stri
     async importStub(sessionId: string, fields: Record<string, string>, usedAt: number): Promise<boolean> {
       const reply = await run('import', [sessionId, JSON.stringify(fields), usedAt, IMPORT_LOOK_MS])
       return reply === 'imported'
+    },
+
+    /** Copies the ended tasks into a new session, in as many calls as it takes. Safe to call again. */
+    async fork(sessionId: string, newId: string, idempotency?: { key: string; hash: string }) {
+      const args = [sessionId, newId, idempotency?.key ?? '', idempotency?.hash ?? '', DAY_S]
+      for (;;) {
+        const [verdict, value = ''] = Ids.parse(await run('fork', args))
+        if (verdict !== 'more') return { verdict: ForkVerdict.parse(verdict), value }
+      }
     },
 
     /** Marks the session as deleted, unless it was used since it had this last id. */

@@ -29,6 +29,8 @@ export const MirrorHead = z.object({
   last_id: LogId,
   /** Entries up to here may be missing. */
   trimmed_to: LogId.exactOptional(),
+  /** Which session it began as a copy of, and up to where its log is that copy. */
+  forked: z.object({ from: z.string(), to: LogId.exactOptional() }).exactOptional(),
   task_count: z.number().int(),
 })
 export type MirrorHead = z.infer<typeof MirrorHead>

@@ -86,6 +86,7 @@ const headOf = (sessionId: string, session: SessionFields, taskCount: number, vi
       updated_at: new Date(session.updated_at ?? session.created_at).toISOString(),
       last_id: session.last_id,
       trimmed_to: session.trimmed_to,
+      forked: session.forked_from && present({ from: session.forked_from, to: session.forked_to }),
       task_count: taskCount,
     }),
   )

@@ -23,6 +23,7 @@ const NAMES = [
   'stage',
   'restore',
   'import',
+  'fork',
 ] as const
 export type ScriptName = (typeof NAMES)[number]
 

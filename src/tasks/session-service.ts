@@ -6,6 +6,7 @@ import type { Event } from '../schemas/event.ts'
 import { type SessionMessage, type SessionSummary, Todo } from '../schemas/session.ts'
 import type { Archive } from './archive.ts'
 import { compareIds, LOG_START } from './event-log.ts'
+import { forkSession } from './fork-session.ts'
 import type { SessionService } from './service.ts'
 import type { Store } from './store.ts'
 
@@ -121,11 +122,14 @@ export const createSessionService = (options: {
         await pause(50)
       }
     },
+
+    fork: (sessionId, idempotencyKey) => forkSession({ store, archive, redact }, sessionId, idempotencyKey),
   }
   return {
     list: (query) => viaRedis(service.list(query)),
     get: (sessionId, query) => viaRedis(service.get(sessionId, query)),
     delete: (sessionId) => service.delete(sessionId),
+    fork: (sessionId, idempotencyKey) => service.fork(sessionId, idempotencyKey),
   }
 }
 
