@@ -3,10 +3,10 @@ import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
 import { messageOf, SessionNotRestorable } from '../errors.ts'
 import type { Log } from '../log.ts'
-import type { RawEntry } from './event-log.ts'
+import { eventOf, type RawEntry } from './event-log.ts'
 import { mirrorStateOf, type SessionFields } from './keeping.ts'
 import { type MirrorHead, MirrorUnreadable, readMirror, readMirrorHead } from './mirror-file.ts'
-import { present } from './record.ts'
+import { present, TaskRecord } from './record.ts'
 import type { SessionFolder } from './session-folder.ts'
 import type { Store } from './store.ts'
 
@@ -47,12 +47,13 @@ export const createArchive = (options: { store: Store; folder: SessionFolder; lo
     try {
       return await read()
     } catch (error) {
-      if (error instanceof MirrorUnreadable) throw notRestorable(sessionId, messageOf(error))
+      if (error instanceof MirrorUnreadable || error instanceof z.ZodError)
+        throw notRestorable(sessionId, messageOf(error))
       throw error
     }
   }
 
-  /** Reads the file and lays it aside in Redis, part by part. */
+  /** Reads the file and lays it aside in Redis, part by part; what nobody could read afterwards is refused. */
   const stage = async (sessionId: string, token: string) => {
     let head: MirrorHead | undefined
     let todos = ''
@@ -71,11 +72,15 @@ export const createArchive = (options: { store: Store; folder: SessionFolder; lo
     for await (const part of readMirror(folder.mirror(sessionId))) {
       if (part.kind === 'head') head = part.head
       if (part.kind === 'todos' && part.todos.length > 0) todos = JSON.stringify(part.todos)
-      if (part.kind === 'task') tasks.push(part.task)
-      if (part.kind === 'task') bytes += JSON.stringify(part.task).length
+      if (part.kind === 'task') {
+        TaskRecord.parse(part.task)
+        tasks.push(part.task)
+        bytes += JSON.stringify(part.task).length
+      }
       if (part.kind === 'event') {
         const { at, data, ...place } = part.event
         const entry = { ...place, at: Date.parse(at), data: JSON.stringify(data) }
+        eventOf(sessionId, entry)
         entries.push(entry)
         bytes += entry.data.length
       }
@@ -142,10 +147,14 @@ export const createArchive = (options: { store: Store; folder: SessionFolder; lo
     },
 
     async purge(sessionId) {
-      const where = await keeping.mirroredIn(sessionId)
-      if (where !== null && where !== (await folder.readMarker()) && (await keeping.isSeen(where)))
-        return 'elsewhere'
-      await folder.remove(sessionId)
+      const deletion = await keeping.deletion(sessionId)
+      if (deletion) {
+        const { mirroredIn } = deletion
+        const isHere = mirroredIn === null || mirroredIn === (await folder.readMarker())
+        if (!isHere && (await keeping.isSeen(mirroredIn))) return 'elsewhere'
+        // Not those of a session that was made anew under this id.
+        await folder.remove(sessionId)
+      }
       for (;;) {
         const state = await store.purgeSession(sessionId)
         if (state === 'busy') return 'busy'

@@ -136,9 +136,10 @@ export const createKeeping = (redis: Redis, run: RunScript, key: (...parts: stri
       return live.some((process) => process.startsWith(`${marker}:`))
     },
 
-    /** What a deleted session has in which folder; null when it was never mirrored or is no more. */
-    async mirroredIn(sessionId: string): Promise<string | null> {
-      return viaRedis(redis.hget(key('session', sessionId), 'mirrored_in'))
+    /** Of a session being deleted: which folder it was mirrored in. Null when it is not being deleted. */
+    async deletion(sessionId: string): Promise<{ mirroredIn: string | null } | null> {
+      const fields = await viaRedis(redis.hmget(key('session', sessionId), 'deleted', 'mirrored_in'))
+      return fields[0] === null ? null : { mirroredIn: fields[1] ?? null }
     },
 
     /** Takes a session out of Redis whose verified mirror is of `state`; `mayEvict` asks whether it would. */

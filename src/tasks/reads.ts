@@ -47,9 +47,11 @@ export const createReads = (redis: Redis, key: (...parts: string[]) => string) =
       after: string,
       count: number,
     ): Promise<{ events: Event[]; trimmedTo: string }> {
-      // Read before what it judges: a trim in between shows in the next read.
-      const events = await readLog(sessionId, after, count)
-      const trimmedTo = await viaRedis(redis.hget(key('session', sessionId), 'trimmed_to'))
+      // Sent in this order: a trim in between shows in the id.
+      const [events, trimmedTo] = await Promise.all([
+        readLog(sessionId, after, count),
+        viaRedis(redis.hget(key('session', sessionId), 'trimmed_to')),
+      ])
       return { events, trimmedTo: trimmedTo ?? '0-0' }
     },
 

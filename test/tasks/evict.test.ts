@@ -209,3 +209,52 @@ test('files alone are enough: an empty Redis finds their sessions, and what was 
   // And its next task runs.
   await runTask(store, session, 'go on')
 })
+
+test('a file whose parts nobody could read afterwards is refused, and leaves nothing in Redis', async () => {
+  const keeper = await announced()
+  const { store, folder, archive } = keeper
+  const { session } = await restingSession(keeper)
+  await keeper.lookAt(session)
+  const whole = await readFile(folder.mirror(session), 'utf8')
+  for (const [found, put] of [
+    ['"type":"iteration_start"', '"type":"of the future"'],
+    ['"status":"completed"', '"status":"pondering"'],
+    [`"session_id":"${session}","title"`, '"session_id":"another","title"'],
+  ] as const) {
+    await writeFile(folder.mirror(session), whole.replace(found, put))
+    await expect(archive.ready(session)).rejects.toMatchObject({ name: 'SessionNotRestorable' })
+    expect(await isEvicted(keeper, session)).toBe(true)
+    expect(await store.readLog(session, '0-0', 10)).toEqual([])
+  }
+  await writeFile(folder.mirror(session), whole)
+  expect(await archive.ready(session)).toBe(true)
+})
+
+test('a session made anew under the id of a deleted one keeps its file', async () => {
+  const keeper = await openKeeper()
+  const { store, folder, archive } = keeper
+  const session = newSession()
+  await (await runTask(store, session)).finish()
+  await keeper.lookAt(session)
+  await store.deleteSession(session, 'deleted', 'user')
+  expect(await archive.purge(session)).toBe('purged')
+  await (await runTask(store, session)).finish()
+  await keeper.lookAt(session)
+  // Somebody who was told of the deletion late.
+  expect(await archive.purge(session)).toBe('purged')
+  expect(await folder.exists(folder.mirror(session))).toBe(true)
+})
+
+test('a deleted session that is in the folder of another live process is left to that process', async () => {
+  const keeper = await announced()
+  const { store, folder } = keeper
+  const session = newSession()
+  await (await runTask(store, session)).finish()
+  await keeper.lookAt(session)
+  const apart = await openKeeper({ prefix: keeper.prefix })
+  await store.deleteSession(session, 'deleted', 'user')
+  expect(await apart.archive.purge(session)).toBe('elsewhere')
+  expect(await folder.exists(folder.mirror(session))).toBe(true)
+  expect(await keeper.archive.purge(session)).toBe('purged')
+  expect(await folder.exists(folder.mirror(session))).toBe(false)
+})

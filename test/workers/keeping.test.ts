@@ -1,16 +1,20 @@
 /** Sessions that come and go between Redis and their files, with real workers and the API. */
-import { readFile, writeFile } from 'node:fs/promises'
+import { execFileSync } from 'node:child_process'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
 import type { Session } from '../../src/schemas/session.ts'
+import { LEASE_MS } from '../../src/tasks/store.ts'
 import { makeFolder } from '../support/keep.ts'
 import { eventually } from '../support/processes.ts'
-import { startService } from '../support/service.ts'
+import { calls, startService } from '../support/service.ts'
 import { watch } from '../support/sse.ts'
 
 /** A day's retention shrunk to about two seconds. */
 const RETENTION = { ALEX_RETENTION_DAYS: '0.00002' }
+/** Longer than a lease lasts by itself. */
+const SLEEP_S = LEASE_MS / 1000 + 1
 const FOREVER = { ALEX_RETENTION_DAYS: '1000' }
 const Sent = z.object({ messages: z.array(z.object({ role: z.string(), content: z.string().nullish() })) })
 
@@ -132,4 +136,21 @@ test('a file that somebody removed deletes its session when it is asked for', as
   expect((await request(`/api/sessions/${session_id}`)).status).toBe(404)
   await expect(readFile(file)).rejects.toThrow('ENOENT')
   expect(await submit({ task: 'anew', session_id })).toMatchObject({ session_id })
+})
+
+test('a worker whose disk hangs goes on beating and working', async () => {
+  const service = await startService()
+  const [sessionDir, costDir] = [await makeFolder(), await makeFolder()]
+  service.model.on({ turnIndex: 0, userMessage: /sleep/ }, calls(['bash', { command: `sleep ${SLEEP_S}` }]))
+  service.model.on({ turnIndex: 1, userMessage: /sleep/ }, { content: 'Slept.' })
+  service.model.on({ userMessage: /one/ }, { content: 'Done.' })
+  // Whoever opens it waits for a writer that never comes.
+  execFileSync('mkfifo', [join(costDir, 'stuck.json')])
+  await service.startWorker({ ALEX_SESSION_DIR: sessionDir, ALEX_COST_DIR: costDir })
+  const stuck = await service.submit({ task: 'one', session_id: 'stuck' })
+  await service.ended(stuck.task_id)
+  await eventually(async () => (await readFile(join(sessionDir, 'stuck.json')).catch(() => '')).length > 0)
+  const slow = await service.submit({ task: 'sleep', session_id: 'other' })
+  expect(await service.ended(slow.task_id)).toMatchObject({ status: 'completed', attempts: 1 })
+  expect(await readdir(sessionDir)).not.toContain('other.json')
 })
