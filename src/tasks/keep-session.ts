@@ -36,6 +36,7 @@ export const createKeepSession = (options: KeepOptions) => {
   const { store, folder, archive, retentionMs, maxEntries = MAX_ENTRIES, log } = options
   const { keeping } = store
   let failing = false
+  let shared = true
 
   const mirror = async (sessionId: string): Promise<Mirrored | null> => {
     const marker = await folder.marker()
@@ -65,6 +66,12 @@ export const createKeepSession = (options: KeepOptions) => {
       outcome = await keeping.evict(look, of)
     }
     log.debug({ session_id, outcome }, '[ServerCoordinator] eviction')
+    if (outcome === 'not_shared' && shared)
+      log.info(
+        {},
+        '[ServerCoordinator] sessions stay in Redis: not every live process sees the same session_dir',
+      )
+    shared = outcome !== 'not_shared'
     // The end of an unfinished task calls for a look by itself.
     return outcome === 'evicted' || outcome === 'unfinished' ? HOUR_MS : RETRY_MS
   }

@@ -35,7 +35,12 @@ local records = redis.call('HGETALL', staged_tasks)
 local unfinished = {}
 for i = 1, #records, 2 do
   local id, fields = records[i], cjson.decode(records[i + 1])
-  for name, value in pairs(fields) do redis.call('HSET', key('task', id), name, value) end
+  local flat = {}
+  for name, value in pairs(fields) do
+    flat[#flat + 1] = name
+    flat[#flat + 1] = value
+  end
+  redis.call('HSET', key('task', id), unpack(flat))
   redis.call('ZADD', key('status', fields.status), fields.status_at, id)
   redis.call('ZADD', tasks, fields.created_at, id)
   if not ended(fields.status) then unfinished[#unfinished + 1] = id end
