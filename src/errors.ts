@@ -18,6 +18,14 @@ export class LeaseLost extends Error {
   }
 }
 
+/** Only the session's file has it, and it cannot be read. Nothing was changed; a person must look at the file. */
+export class SessionNotRestorable extends Error {
+  override name = 'SessionNotRestorable'
+  constructor(sessionId: string, options?: ErrorOptions) {
+    super(`the session ${sessionId} is kept in a file that cannot be read here`, options)
+  }
+}
+
 export interface FieldError {
   /** Dotted path into the body, or the query parameter's name. */
   path: string

@@ -15,6 +15,8 @@ interface Options {
   info: () => WorkerInfo
   /** A beat sent at this monotonic time was confirmed. */
   onConfirmed: (sentAt: number) => void
+  /** Deleted sessions that are to be removed, which takes longer than a beat may. Named again until they are. */
+  onPurge: (sessionIds: readonly string[]) => void
   log: Log
 }
 
@@ -46,7 +48,7 @@ export const createHeartbeat = (options: Options) => {
     // A lease that nobody renews any more is found when it lapses, not up to a beat later.
     waitMs = Math.min(BEAT_MS, Math.max(SOONEST_MS, Math.ceil(beat.nextDueMs ?? BEAT_MS) + 1))
     await queue.add(beat.tickets)
-    for (const sessionId of beat.purge) while ((await store.purgeSession(sessionId)) === 'more');
+    options.onPurge(beat.purge)
   }
 
   /** Beats now, or joins the beat under way. Never throws. */

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdir, realpath } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import closeWithGrace from 'close-with-grace'
 import { z } from 'zod'
 import { createOfflineModel } from '../src/agent/offline-model.ts'
@@ -31,12 +32,18 @@ import { createRedactor } from '../src/redact.ts'
 import { connectRedis } from '../src/redis.ts'
 import type { WorkerInfo } from '../src/schemas/health.ts'
 import { Todo } from '../src/schemas/session.ts'
+import { createArchive } from '../src/tasks/archive.ts'
+import { createKeepSession } from '../src/tasks/keep-session.ts'
+import { startPresence } from '../src/tasks/presence.ts'
 import { createTicketQueue } from '../src/tasks/queue.ts'
+import { openSessionFolder } from '../src/tasks/session-folder.ts'
 import { createStore, LEASE_MS } from '../src/tasks/store.ts'
+import { createMirrorView } from '../src/tasks/view.ts'
 import { readVersion } from '../src/version.ts'
 import { createActivations } from './activations.ts'
 import { createComponents } from './components.ts'
 import { createHeartbeat } from './heartbeat.ts'
+import { startKeeper } from './keeper.ts'
 import { createRunTask } from './run-task.ts'
 import { createThrottle } from './throttle.ts'
 import { startWorker } from './worker.ts'
@@ -59,6 +66,7 @@ const version = readVersion()
 const workerId = `${hostname()}-${process.pid}-${randomBytes(2).toString('hex')}`
 const startedAt = new Date().toISOString()
 const leaving = new AbortController()
+const DAY_MS = 86_400_000
 
 const redis = connectRedis(config.redis_url, 'patient', log)
 const subscriber = connectRedis(config.redis_url, 'subscriber', log)
@@ -194,12 +202,29 @@ const info = (): WorkerInfo => ({
   draining: leaving.signal.aborted,
   components: components.states(),
 })
+const folder = openSessionFolder({ sessionDir: config.session_dir, costDir: config.cost_dir })
+const archive = createArchive({ store, folder, log })
+const presence = startPresence({ keeping: store.keeping, folder, processId: workerId, log })
+const keeper = startKeeper({
+  keeping: store.keeping,
+  archive,
+  keepSession: createKeepSession({
+    store,
+    folder,
+    archive,
+    view: createMirrorView(redact),
+    retentionMs: config.retention_days * DAY_MS,
+    log,
+  }),
+  log,
+})
 const heartbeat = createHeartbeat({
   store,
   queue,
   activations,
   info,
   onConfirmed: (sentAt) => guard.beat(sentAt),
+  onPurge: (sessionIds) => keeper.purge(sessionIds),
   log,
 })
 const worker = startWorker({
@@ -218,12 +243,16 @@ const worker = startWorker({
 log.info({ worker: workerId, slots: config.worker_concurrency, version }, '[DI] worker started')
 
 const CLOSE_MARGIN_MS = 8000
+/** A session that is not looked after to the end now is by the next worker. */
+const KEEPER_CLOSE_MS = 1000
 const { close } = closeWithGrace(
   { delay: config.shutdown_grace_s * 1000 + CLOSE_MARGIN_MS, logger: false },
   async ({ err }) => {
     if (err) log.error({ err: messageOf(err), stack: err.stack }, '[DI] worker broke')
     leaving.abort()
     await worker.drain()
+    presence[Symbol.dispose]()
+    await Promise.race([keeper.stop(), pause(KEEPER_CLOSE_MS)])
     await guard[Symbol.asyncDispose]()
     if (redis.status === 'ready') await store.forgetWorker(workerId).catch(() => {})
     ops.close()

@@ -3,6 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { messageOf, RedisUnavailable } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { type Event, isTerminal } from '../schemas/event.ts'
+import type { Archive } from '../tasks/archive.ts'
 import { compareIds, LOG_START } from '../tasks/event-log.ts'
 import type { EphemeralFrame, Feed } from '../tasks/feed.ts'
 import type { TaskRecord } from '../tasks/record.ts'
@@ -13,6 +14,7 @@ import type { EventStream, EventStreamRequest } from './event-routes.ts'
 interface Options {
   store: Store
   feed: Feed
+  archive: Archive
   view: View
   redact: (text: string) => string
   connections: { inc: () => void; dec: () => void }
@@ -40,7 +42,7 @@ const HEADERS = {
 const encoder = new TextEncoder()
 
 export const createEventStream = (options: Options): EventStream => {
-  const { store, feed, log } = options
+  const { store, feed, archive, log } = options
   const frameOf = createFrames(options)
 
   return async (request) => {
@@ -106,7 +108,12 @@ export const createEventStream = (options: Options): EventStream => {
                 // May be dropped: a reader that lags gets the text with the durable event.
                 if ((controller.desiredSize ?? 0) > 0) send(frameOf.ephemeral(frame))
               },
-              onTruncated: (first) => send(named('log_truncated', { asked: start.after, first })),
+              onTruncated(gap) {
+                // A task is trimmed whole, and who gave no id has missed nothing at the start.
+                if (request.task_id !== undefined) return
+                if (request.lastEventId === undefined && gap.asked === start.after) return
+                send(named('log_truncated', gap))
+              },
             })
           }
           const runToItsEnd = async () => {
@@ -137,6 +144,7 @@ export const createEventStream = (options: Options): EventStream => {
   async function findStart(request: EventStreamRequest): Promise<Start | 'nothing more'> {
     if (request.task_id === undefined) {
       const sessionId = request.session_id ?? ''
+      await archive.ready(sessionId)
       if (request.lastEventId !== undefined) return { sessionId, after: request.lastEventId }
       if (request.replay === 'all') return { sessionId, after: LOG_START }
       return { sessionId, after: await store.idBeforeLast(sessionId, request.replay === 'none' ? 0 : REPLAY) }

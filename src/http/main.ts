@@ -1,4 +1,6 @@
 /** The API process: REST, SSE, health. Any number may run beside each other. */
+import { randomBytes } from 'node:crypto'
+import { hostname } from 'node:os'
 import closeWithGrace from 'close-with-grace'
 import { AGENT_PRESETS, describePresets, TOOL_PRESETS } from '../agent/presets.ts'
 import { createToolbox } from '../agent/tools/registry.ts'
@@ -10,9 +12,12 @@ import { createMetrics } from '../metrics.ts'
 import { onParentGone } from '../parent-watch.ts'
 import { createRedactor } from '../redact.ts'
 import { connectRedis } from '../redis.ts'
+import { createArchive } from '../tasks/archive.ts'
 import { createFeed } from '../tasks/feed.ts'
 import { createFleet } from '../tasks/fleet.ts'
+import { startPresence } from '../tasks/presence.ts'
 import { createTicketQueue } from '../tasks/queue.ts'
+import { openSessionFolder } from '../tasks/session-folder.ts'
 import { createSessionService } from '../tasks/session-service.ts'
 import { createStore, LEASE_MS } from '../tasks/store.ts'
 import { createTaskService } from '../tasks/task-service.ts'
@@ -50,10 +55,19 @@ const store = createStore({ redis, prefix: config.redis_prefix, leaseMs: LEASE_M
 const queue = createTicketQueue({ redis, prefix: config.redis_prefix, log })
 const feed = createFeed({ subscriber, store, log })
 const fleet = createFleet({ store, log })
+const folder = openSessionFolder({ sessionDir: config.session_dir, costDir: config.cost_dir })
+const archive = createArchive({ store, folder, log })
+const presence = startPresence({
+  keeping: store.keeping,
+  folder,
+  processId: `api-${hostname()}-${process.pid}-${randomBytes(2).toString('hex')}`,
+  log,
+})
 const tasks = createTaskService({
   store,
   queue,
   feed,
+  archive,
   defaults: config,
   presets: { agent: AGENT_PRESETS.map(({ name }) => name), tool: TOOL_PRESETS.map(({ name }) => name) },
   redact,
@@ -61,12 +75,13 @@ const tasks = createTaskService({
 })
 const app = createApp({
   tasks,
-  sessions: createSessionService({ store, redact }),
+  sessions: createSessionService({ store, archive, redact }),
   fleet,
   presets: () => describePresets(toolbox.names),
   eventStream: createEventStream({
     store,
     feed,
+    archive,
     view: createView(redact),
     redact,
     connections: metrics.sseConnections,
@@ -103,6 +118,7 @@ const { close } = closeWithGrace({ delay: CLOSE_MS, logger: false }, async ({ er
   })
   server.closeIdleConnections()
   await closed
+  presence[Symbol.dispose]()
   fleet[Symbol.dispose]()
   feed[Symbol.dispose]()
   redis.disconnect()

@@ -2,13 +2,15 @@
 import { STATUS_CODES } from 'node:http'
 import type { Context, ErrorHandler } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
-import { type FieldError, InvalidRequest, RedisUnavailable } from '../errors.ts'
+import { type FieldError, InvalidRequest, RedisUnavailable, SessionNotRestorable } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { ApiEnv } from './request-id.ts'
 
 /** The longest list of field errors one answer carries. */
 const MAX_ERRORS = 50
 const RETRY_AFTER_S = '1'
+/** A person must look at the file first. */
+const RESTORE_RETRY_AFTER_S = '60'
 
 export const PROBLEM_JSON = 'application/problem+json'
 
@@ -60,6 +62,11 @@ const problemOf = (error: unknown): Problem => {
       'the store did not answer in time; a change may have been accepted: retry it with the same Idempotency-Key',
       { headers: { 'Retry-After': RETRY_AFTER_S } },
     )
+  }
+  if (error instanceof SessionNotRestorable) {
+    return new Problem(503, 'session_not_restorable', error.message, {
+      headers: { 'Retry-After': RESTORE_RETRY_AFTER_S },
+    })
   }
   return new Problem(500, 'internal_error', 'something went wrong here; the log has it under this request_id')
 }

@@ -2,7 +2,9 @@ import { Hono } from 'hono'
 import { z } from 'zod'
 import { SessionId } from '../schemas/task.ts'
 import type { SessionService } from '../tasks/service.ts'
+import { readBody } from './body.ts'
 import { fieldErrorsOf, invalidFields } from './field-errors.ts'
+import { idempotencyConflict, idempotencyKey } from './idempotency.ts'
 import { linkNext, pageQuery } from './paging.ts'
 import { sessionNotFound } from './problem.ts'
 import { noQuery, queryReader } from './query.ts'
@@ -10,6 +12,7 @@ import type { ApiEnv } from './request-id.ts'
 
 const listQuery = queryReader({ ...pageQuery, q: z.string().max(1000).exactOptional() })
 const messagesQuery = queryReader(pageQuery)
+const ForkBody = z.strictObject({})
 const Params = z.object({ session_id: SessionId })
 
 export const sessionRoutes = ({ sessions }: { sessions: SessionService }): Hono<ApiEnv> =>
@@ -35,6 +38,19 @@ export const sessionRoutes = ({ sessions }: { sessions: SessionService }): Hono<
       if (outcome === 'not_found') throw sessionNotFound(id)
       if (outcome === 'purged') return c.body(null, 204)
       return c.json({ message: 'deleted as soon as its last task has let go', session_id: id }, 202)
+    })
+    .post('/api/sessions/:id/fork', async (c) => {
+      noQuery(c)
+      const id = sessionId(c.req.param('id'))
+      const key = idempotencyKey(c)
+      await readBody(c, ForkBody, { optional: true })
+      const fork = await sessions.fork(id, key)
+      if (fork.outcome === 'not_found') throw sessionNotFound(id)
+      if (fork.outcome === 'idempotency_conflict') throw idempotencyConflict()
+      c.header('Location', `/api/sessions/${fork.answer.session_id}`)
+      if (fork.outcome === 'forked') return c.json(fork.answer, 201)
+      c.header('Idempotent-Replayed', 'true')
+      return c.json(fork.answer, 200)
     })
 
 const sessionId = (text: string): string => {

@@ -1,11 +1,11 @@
-import { type Context, Hono } from 'hono'
+import { Hono } from 'hono'
 import { z } from 'zod'
 import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
 import { CreateTask, SessionId, TaskStatus } from '../schemas/task.ts'
 import type { CancelFilter, TaskService } from '../tasks/service.ts'
 import { readBody } from './body.ts'
-import { invalidFields } from './field-errors.ts'
+import { idempotencyConflict, idempotencyKey } from './idempotency.ts'
 import { linkNext, pageQuery } from './paging.ts'
 import { Problem, taskNotFound } from './problem.ts'
 import { noQuery, queryReader } from './query.ts'
@@ -59,9 +59,7 @@ export const taskRoutes = (deps: {
       noQuery(c)
       const key = idempotencyKey(c)
       const made = await tasks.create(await readBody(c, CreateTask), key)
-      if (made.outcome === 'idempotency_conflict') {
-        throw new Problem(409, made.outcome, 'this Idempotency-Key was used for another body')
-      }
+      if (made.outcome === 'idempotency_conflict') throw idempotencyConflict()
       if (made.outcome === 'session_deleted') {
         throw new Problem(409, made.outcome, 'this session is being deleted')
       }
@@ -120,12 +118,6 @@ export const taskRoutes = (deps: {
       log.info(fields, `[ServerCoordinator] task cancelled ${id}`)
       return c.json({ message: 'Task cancelled successfully', task_id: id, status })
     })
-}
-
-const idempotencyKey = (c: Context): string | undefined => {
-  const key = c.req.header('Idempotency-Key')
-  if (key === undefined || (key.length >= 1 && key.length <= 255)) return key
-  throw invalidFields([{ path: 'Idempotency-Key', message: 'must be 1 to 255 characters' }])
 }
 
 const requestedBy = (reason: string | undefined) => {

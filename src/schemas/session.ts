@@ -32,3 +32,11 @@ export interface Session extends SessionSummary {
   messages: SessionMessage[]
   todos: Todo[]
 }
+
+/** The answer of a fork. */
+export const SessionForked = z.object({
+  session_id: z.string(),
+  forked_from: z.string(),
+  title: z.string(),
+})
+export type SessionForked = z.infer<typeof SessionForked>

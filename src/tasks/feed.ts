@@ -32,8 +32,8 @@ export interface FollowOptions {
   room: () => Promise<void>
   onEvent: (event: Event) => void
   onEphemeral?: (frame: EphemeralFrame) => void
-  /** The log begins later than `after`: what lies between was trimmed. */
-  onTruncated?: (first: string) => void
+  /** Of what came after the event `asked` some was trimmed; `first`: the first event there is after it. */
+  onTruncated?: (gap: { asked: string; first: string }) => void
 }
 
 export type Feed = ReturnType<typeof createFeed>
@@ -122,12 +122,13 @@ export const createFeed = (options: { subscriber: Redis; store: Store; log: Log 
 
   // Followers that one message sends to the log at once read it together. A later one may not join them:
   // what it was told of may have been written after their read.
-  const reading = new Map<string, Promise<Event[]>>()
-  const readTogether = (sessionId: string, after: string): Promise<Event[]> => {
+  type Read = ReturnType<Store['readLogFrom']>
+  const reading = new Map<string, Read>()
+  const readTogether = (sessionId: string, after: string): Read => {
     const place = `${sessionId} ${after}`
     const already = reading.get(place)
     if (already) return already
-    const read = store.readLog(sessionId, after, PAGE)
+    const read = store.readLogFrom(sessionId, after, PAGE)
     reading.set(place, read)
     process.nextTick(() => reading.delete(place))
     return read
@@ -138,7 +139,7 @@ export const createFeed = (options: { subscriber: Redis; store: Store; log: Log 
     let last = f.after
     let live = false
     let missed = false
-    let checkTruncated = f.after !== LOG_START
+    let told = LOG_START
     let wake = () => {}
     const behind = () => {
       live = false
@@ -166,12 +167,11 @@ export const createFeed = (options: { subscriber: Redis; store: Store; log: Log 
       while (!f.signal.aborted) {
         missed = false
         try {
-          if (checkTruncated) {
-            const trimmed = (await store.sessionFields(f.sessionId))?.['trimmed_to']
-            if (trimmed !== undefined && compareIds(last, trimmed) < 0) f.onTruncated?.(trimmed)
-            checkTruncated = false
+          const { events: page, trimmedTo } = await readTogether(f.sessionId, last)
+          if (last !== LOG_START && trimmedTo !== told && compareIds(last, trimmedTo) < 0) {
+            f.onTruncated?.({ asked: last, first: page[0]?.id ?? trimmedTo })
+            told = trimmedTo
           }
-          const page = await readTogether(f.sessionId, last)
           for (const event of page) {
             await f.room()
             if (f.signal.aborted) return

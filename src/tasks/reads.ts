@@ -11,56 +11,73 @@ const LAST_POSSIBLE_ID = '18446744073709551615-18446744073709551615'
 const Counts = z.record(TaskStatus, z.number())
 const LastId = z.string().nullish()
 
-export const createReads = (redis: Redis, key: (...parts: string[]) => string) => ({
-  async get(taskId: string): Promise<TaskRecord | null> {
-    const fields = await viaRedis(redis.hgetall(key('task', taskId)))
-    const record = parseRecord(Object.entries(fields).flat())
-    if (!record) return null
-    const deleted = await viaRedis(redis.hexists(key('session', record.session_id), 'deleted'))
-    return deleted ? null : record
-  },
-
-  async stats(): Promise<TaskStats> {
-    const replies = await viaRedis(
-      TASK_STATUSES.reduce((multi, status) => multi.zcard(key('status', status)), redis.multi()).exec(),
-    )
-    return Counts.parse(
-      Object.fromEntries(TASK_STATUSES.map((status, i) => [status, replies?.[i]?.[1] ?? 0])),
-    )
-  },
-
+export const createReads = (redis: Redis, key: (...parts: string[]) => string) => {
   /** Events after `after` (exclusive), oldest first, raw; entries of releases we cannot read throw. */
-  async readLog(sessionId: string, after: string, count: number): Promise<Event[]> {
+  const readLog = async (sessionId: string, after: string, count: number): Promise<Event[]> => {
     // Redis refuses to look beyond its last possible id.
     if (after === LAST_POSSIBLE_ID) return []
     const entries = await viaRedis(
       redis.xrange(key('session', sessionId, 'log'), `(${after}`, '+', 'COUNT', count),
     )
     return entries.map(([id, flat]) => eventOf(sessionId, entryOf(id, flat)))
-  },
+  }
+  return {
+    async get(taskId: string): Promise<TaskRecord | null> {
+      const fields = await viaRedis(redis.hgetall(key('task', taskId)))
+      const record = parseRecord(Object.entries(fields).flat())
+      if (!record) return null
+      const deleted = await viaRedis(redis.hexists(key('session', record.session_id), 'deleted'))
+      return deleted ? null : record
+    },
 
-  /** The id before the last `count` entries, so that reading after it gives those; with 0, nothing of the past. */
-  async idBeforeLast(sessionId: string, count: number): Promise<string> {
-    const entries = await viaRedis(
-      redis.xrevrange(key('session', sessionId, 'log'), '+', '-', 'COUNT', count + 1),
-    )
-    return entries.length > count ? (entries.at(-1)?.[0] ?? '0-0') : '0-0'
-  },
+    async stats(): Promise<TaskStats> {
+      const replies = await viaRedis(
+        TASK_STATUSES.reduce((multi, status) => multi.zcard(key('status', status)), redis.multi()).exec(),
+      )
+      return Counts.parse(
+        Object.fromEntries(TASK_STATUSES.map((status, i) => [status, replies?.[i]?.[1] ?? 0])),
+      )
+    },
 
-  async sessionFields(sessionId: string): Promise<Record<string, string> | null> {
-    const fields = await viaRedis(redis.hgetall(key('session', sessionId)))
-    return fields['created_at'] === undefined || fields['deleted'] !== undefined ? null : fields
-  },
+    readLog,
 
-  /** Last log id per session, in order; `0-0` for a session without a log. */
-  async lastIds(sessionIds: readonly string[]): Promise<string[]> {
-    const pipeline = redis.pipeline()
-    for (const id of sessionIds) pipeline.hget(key('session', id), 'last_id')
-    const replies = await viaRedis(pipeline.exec())
-    return sessionIds.map((_, i) => LastId.parse(replies?.[i]?.[1]) ?? '0-0')
-  },
+    /** As `readLog`, with the id up to which entries may have been trimmed when it was read. */
+    async readLogFrom(
+      sessionId: string,
+      after: string,
+      count: number,
+    ): Promise<{ events: Event[]; trimmedTo: string }> {
+      // Sent in this order: a trim in between shows in the id.
+      const [events, trimmedTo] = await Promise.all([
+        readLog(sessionId, after, count),
+        viaRedis(redis.hget(key('session', sessionId), 'trimmed_to')),
+      ])
+      return { events, trimmedTo: trimmedTo ?? '0-0' }
+    },
 
-  async readTodos(sessionId: string): Promise<string | null> {
-    return viaRedis(redis.get(key('session', sessionId, 'todos')))
-  },
-})
+    /** The id before the last `count` entries, so that reading after it gives those; with 0, nothing of the past. */
+    async idBeforeLast(sessionId: string, count: number): Promise<string> {
+      const entries = await viaRedis(
+        redis.xrevrange(key('session', sessionId, 'log'), '+', '-', 'COUNT', count + 1),
+      )
+      return entries.length > count ? (entries.at(-1)?.[0] ?? '0-0') : '0-0'
+    },
+
+    async sessionFields(sessionId: string): Promise<Record<string, string> | null> {
+      const fields = await viaRedis(redis.hgetall(key('session', sessionId)))
+      return fields['created_at'] === undefined || fields['deleted'] !== undefined ? null : fields
+    },
+
+    /** Last log id per session, in order; `0-0` for a session without a log. */
+    async lastIds(sessionIds: readonly string[]): Promise<string[]> {
+      const pipeline = redis.pipeline()
+      for (const id of sessionIds) pipeline.hget(key('session', id), 'last_id')
+      const replies = await viaRedis(pipeline.exec())
+      return sessionIds.map((_, i) => LastId.parse(replies?.[i]?.[1]) ?? '0-0')
+    },
+
+    async readTodos(sessionId: string): Promise<string | null> {
+      return viaRedis(redis.get(key('session', sessionId, 'todos')))
+    },
+  }
+}

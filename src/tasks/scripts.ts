@@ -16,6 +16,14 @@ const NAMES = [
   'purge-session',
   'write-todos',
   'list',
+  'look',
+  'kept',
+  'trim',
+  'evict',
+  'stage',
+  'restore',
+  'import',
+  'fork',
 ] as const
 export type ScriptName = (typeof NAMES)[number]
 

@@ -1,6 +1,6 @@
 /** What the API (and later the CLI and MCP) can ask of tasks, sessions and the fleet. Knows no HTTP. */
 import type { ComponentState, WorkerInfo } from '../schemas/health.ts'
-import type { Session, SessionSummary } from '../schemas/session.ts'
+import type { Session, SessionForked, SessionSummary } from '../schemas/session.ts'
 import type { CreateTask, Task, TaskCreated, TaskStats, TaskStatus, TaskSummary } from '../schemas/task.ts'
 
 export interface Page<T> {
@@ -53,6 +53,13 @@ export interface TaskService {
   ): Promise<{ cancelled: string[]; skipped: { task_id: string; reason: string }[] }>
 }
 
+export type ForkOutcome =
+  | { outcome: 'forked' | 'replayed'; answer: SessionForked }
+  | { outcome: 'not_found' }
+  /** Same `Idempotency-Key`, other request. */
+  | { outcome: 'idempotency_conflict' }
+
+/** Throws as `TaskService`, and `SessionNotRestorable` when only an unreadable file has the session. */
 export interface SessionService {
   list(query: { limit: number; cursor?: string; q?: string }): Promise<Page<SessionSummary>>
   /** Messages oldest first. */
@@ -62,6 +69,8 @@ export interface SessionService {
   ): Promise<{ session: Session; next?: string } | null>
   /** `pending`: marked and cancelled, its last task has not let go yet. */
   delete(sessionId: string): Promise<'purged' | 'pending' | 'not_found'>
+  /** A new session whose transcript is that of the ended tasks so far. */
+  fork(sessionId: string, idempotencyKey?: string): Promise<ForkOutcome>
 }
 
 /** The fleet's truth, from heartbeats, kept in memory so that it answers while Redis is away. */

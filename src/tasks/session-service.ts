@@ -4,7 +4,9 @@ import { InvalidRequest } from '../errors.ts'
 import { viaRedis } from '../redis.ts'
 import type { Event } from '../schemas/event.ts'
 import { type SessionMessage, type SessionSummary, Todo } from '../schemas/session.ts'
+import type { Archive } from './archive.ts'
 import { compareIds, LOG_START } from './event-log.ts'
+import { forkSession } from './fork-session.ts'
 import type { SessionService } from './service.ts'
 import type { Store } from './store.ts'
 
@@ -14,9 +16,10 @@ const READ_PAGE = 1000
 
 export const createSessionService = (options: {
   store: Store
+  archive: Archive
   redact: (text: string) => string
 }): SessionService => {
-  const { store, redact } = options
+  const { store, archive, redact } = options
   const { redis, key } = store
 
   const summaryOf = async (sessionId: string): Promise<SessionSummary | null> => {
@@ -32,7 +35,7 @@ export const createSessionService = (options: {
       title: redact(fields['title'] ?? ''),
       created_at: new Date(Number(fields['created_at'])).toISOString(),
       updated_at: new Date(Number(fields['updated_at'] ?? fields['created_at'])).toISOString(),
-      task_count: count,
+      task_count: fields['evicted'] === undefined ? count : Number(fields['task_count']),
       ...(active ? { active_task_id: active.id } : {}),
     }
   }
@@ -79,7 +82,7 @@ export const createSessionService = (options: {
 
     async get(sessionId, { limit, cursor }) {
       let after = cursor === undefined ? LOG_START : decode(cursor, LogId)
-      const summary = await summaryOf(sessionId)
+      const summary = (await archive.ready(sessionId)) ? await summaryOf(sessionId) : null
       if (!summary) return null
       const messages: SessionMessage[] = []
       let next: string | undefined
@@ -108,22 +111,25 @@ export const createSessionService = (options: {
     },
 
     async delete(sessionId) {
-      if ((await store.deleteSession(sessionId, 'session deleted', 'user')) === 'not_found')
+      const mark = () => store.deleteSession(sessionId, 'session deleted', 'user')
+      // What only a file knows of is found first, so that it is not found afterwards.
+      if ((await mark()) === 'not_found' && !((await archive.find(sessionId)) && (await mark()) === 'marked'))
         return 'not_found'
       const until = Date.now() + PURGE_WAIT_MS
       for (;;) {
-        const state = await store.purgeSession(sessionId)
-        if (state === 'purged' || state === 'not_deleted') return 'purged'
-        if (state === 'more') continue
+        if ((await archive.purge(sessionId)) === 'purged') return 'purged'
         if (Date.now() > until) return 'pending'
         await pause(50)
       }
     },
+
+    fork: (sessionId, idempotencyKey) => forkSession({ store, archive, redact }, sessionId, idempotencyKey),
   }
   return {
     list: (query) => viaRedis(service.list(query)),
     get: (sessionId, query) => viaRedis(service.get(sessionId, query)),
     delete: (sessionId) => service.delete(sessionId),
+    fork: (sessionId, idempotencyKey) => service.fork(sessionId, idempotencyKey),
   }
 }
 

@@ -8,6 +8,7 @@ import { z } from 'zod'
 import { viaRedis } from '../redis.ts'
 import type { LogEvent, TerminalEvent } from '../schemas/event.ts'
 import { TaskStatus } from '../schemas/task.ts'
+import { createKeeping } from './keeping.ts'
 import { createReads } from './reads.ts'
 import { parseRecord, type TaskRecord } from './record.ts'
 import { type Refusal, refusalOf, type Ticket, ticketsOf } from './replies.ts'
@@ -31,6 +32,8 @@ export interface NewTask {
   fields: Record<string, string>
   run_at_ms?: number
   title: string
+  /** A session nobody knows is not made: its mirror is looked for first. */
+  only_known_session?: boolean
   idempotency?: { key: string; hash: string; answer: string }
 }
 
@@ -86,6 +89,7 @@ export const createStore = ({ redis, prefix, leaseMs }: StoreOptions) => {
           JSON.stringify(task.fields),
           task.run_at_ms ?? '',
           task.title,
+          task.only_known_session ? '1' : '',
         ]),
       )
       switch (verdict) {
@@ -95,6 +99,8 @@ export const createStore = ({ redis, prefix, leaseMs }: StoreOptions) => {
           return { verdict, answer: rest[0] ?? '' } as const
         case 'conflict':
         case 'session_deleted':
+          return { verdict } as const
+        case 'not_here':
           return { verdict } as const
         default:
           throw new Error(`create answered ${verdict}`)
@@ -211,7 +217,7 @@ export const createStore = ({ redis, prefix, leaseMs }: StoreOptions) => {
 
     /** Marks the session; what is left goes with `purgeSession`, called until it says `purged`. */
     async deleteSession(sessionId: string, reason: string, by: string): Promise<'marked' | 'not_found'> {
-      const [verdict] = Reply.parse(await run('delete-session', [sessionId, reason, by]))
+      const [verdict] = Reply.parse(await run('delete-session', [sessionId, reason, by, '']))
       return verdict === 'marked' ? 'marked' : 'not_found'
     },
 
@@ -257,6 +263,7 @@ export const createStore = ({ redis, prefix, leaseMs }: StoreOptions) => {
     },
 
     ...createReads(redis, key),
+    keeping: createKeeping(redis, run, key),
     key,
     redis,
   }

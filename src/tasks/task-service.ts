@@ -3,11 +3,12 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { z } from 'zod'
 import { InvalidRequest } from '../errors.ts'
 import { type CreateTask, isEnded, type Task, TaskCreated, type TaskStatus } from '../schemas/task.ts'
+import type { Archive } from './archive.ts'
 import type { Feed } from './feed.ts'
 import type { TicketQueue } from './queue.ts'
 import { present, summaryOf, taskOf } from './record.ts'
 import type { CancelOutcome, TaskService } from './service.ts'
-import { LEASE_MS, type Store } from './store.ts'
+import { LEASE_MS, type NewTask, type Store } from './store.ts'
 
 export interface TaskDefaults {
   model: string
@@ -21,6 +22,7 @@ interface Options {
   store: Store
   queue: TicketQueue
   feed: Feed
+  archive: Archive
   defaults: TaskDefaults
   presets: { agent: readonly string[]; tool: readonly string[] }
   redact: (text: string) => string
@@ -31,11 +33,12 @@ interface Options {
 const CANCEL_WAIT_MS = 2000
 /** From a cancel that was only flagged until the lease it met has lapsed, if nobody renews it. */
 const CANCEL_AGAIN_MS = LEASE_MS + 200
+const RESTORE_TRIES = 5
 const RECORDS_A_CALL = 2000
 const CALLS_A_PAGE = 10
 
 export const createTaskService = (options: Options): TaskService => {
-  const { store, queue, feed, defaults, presets, redact, stopping } = options
+  const { store, queue, feed, archive, defaults, presets, redact, stopping } = options
 
   const waitForEnd = async (taskId: string, waitMs: number, signal: AbortSignal): Promise<Task | null> => {
     const first = await store.get(taskId)
@@ -94,6 +97,17 @@ export const createTaskService = (options: Options): TaskService => {
     throw new InvalidRequest('unknown_preset', message, [{ path: `${kind}_preset`, message }])
   }
 
+  /** A session that only its file has is restored before anything is appended. */
+  const createIn = async (existing: string | undefined, task: NewTask) => {
+    let onlyKnown = existing !== undefined
+    for (let tries = 0; tries < RESTORE_TRIES; tries += 1) {
+      const result = await store.create({ ...task, only_known_session: onlyKnown })
+      if (result.verdict !== 'not_here') return result
+      onlyKnown = await archive.ready(task.session_id)
+    }
+    throw new Error(`the session ${task.session_id} is evicted as often as it is restored`)
+  }
+
   return {
     async create(input, idempotencyKey) {
       const agentPreset = input.agent_preset ?? defaults.agent_preset
@@ -105,7 +119,7 @@ export const createTaskService = (options: Options): TaskService => {
         session_id: input.session_id ?? `session-${randomUUID()}`,
         status: 'pending',
       }
-      const result = await store.create({
+      const result = await createIn(input.session_id, {
         task_id: answer.task_id,
         session_id: answer.session_id,
         fields: Fields.parse(

@@ -7,13 +7,7 @@ const CAP = 16_000
 export type EventView = EventPlace & { event_type: LogEvent['event_type'] } & Record<string, unknown>
 
 export const createView = (redact: (text: string) => string) => {
-  const clean = (value: unknown): unknown => {
-    if (typeof value === 'string') return cap(redact(value))
-    if (Array.isArray(value)) return value.map(clean)
-    if (value !== null && typeof value === 'object')
-      return Object.fromEntries(Object.entries(value).map(([name, inner]) => [redact(name), clean(inner)]))
-    return value
-  }
+  const clean = maskedBy((text) => cap(redact(text)), redact)
   return (event: Event): EventView => {
     switch (event.event_type) {
       case 'think_complete': {
@@ -54,6 +48,53 @@ export const createView = (redact: (text: string) => string) => {
   }
 }
 export type View = ReturnType<typeof createView>
+
+/**
+ * What a mirror holds: secrets masked, everything else whole, so that the session can be restored from it.
+ * Of a record what is no text of a person or a model stays as it is, whatever it looks like.
+ */
+export const createMirrorView = (redact: (text: string) => string) => {
+  const clean = maskedBy(redact, redact)
+  return {
+    text: redact,
+    /** An entry's payload, or the todos. */
+    payload: clean,
+    record: (fields: Readonly<Record<string, string>>): Record<string, string> =>
+      Object.fromEntries(
+        Object.entries(fields).map(([name, value]) => [name, PLACES.has(name) ? value : redact(value)]),
+      ),
+  }
+}
+export type MirrorView = ReturnType<typeof createMirrorView>
+
+/** Record fields that say where a task stands; a mask in one of them would break it. */
+const PLACES = new Set([
+  'id',
+  'session_id',
+  'parent_task_id',
+  'status',
+  'activation',
+  'worker',
+  'append_by',
+  'append_ids',
+  'released_by',
+  'ended_by',
+  'woke',
+  'log_from',
+  'end_id',
+])
+
+/** The same structure with every text and every name in it changed. */
+const maskedBy = (text: (text: string) => string, name: (name: string) => string) => {
+  const clean = (value: unknown): unknown => {
+    if (typeof value === 'string') return text(value)
+    if (Array.isArray(value)) return value.map(clean)
+    if (value !== null && typeof value === 'object')
+      return Object.fromEntries(Object.entries(value).map(([key, inner]) => [name(key), clean(inner)]))
+    return value
+  }
+  return clean
+}
 
 const cap = (text: string): string => {
   if (text.length <= CAP) return text

@@ -16,8 +16,10 @@ import type { Log } from '../../src/log.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import { createRedactor } from '../../src/redact.ts'
 import { connectRedis } from '../../src/redis.ts'
+import { createArchive } from '../../src/tasks/archive.ts'
 import { createFeed } from '../../src/tasks/feed.ts'
 import { createTicketQueue } from '../../src/tasks/queue.ts'
+import { openSessionFolder } from '../../src/tasks/session-folder.ts'
 import { createStore, LEASE_MS } from '../../src/tasks/store.ts'
 import { createTaskService } from '../../src/tasks/task-service.ts'
 import { createView } from '../../src/tasks/view.ts'
@@ -73,10 +75,17 @@ const serveEvents = async (redisUrl: string, prefix: string) => {
   const queue = createTicketQueue({ redis, prefix, log })
   const feed = createFeed({ subscriber, store, log })
   const stopping = new AbortController()
+  const none = join(tmpdir(), `${prefix}-none`)
+  const archive = createArchive({
+    store,
+    folder: openSessionFolder({ sessionDir: none, costDir: none }),
+    log,
+  })
   const tasks = createTaskService({
     store,
     queue,
     feed,
+    archive,
     defaults: {
       model: 'gpt-4o-mini',
       agent_preset: 'default',
@@ -91,6 +100,7 @@ const serveEvents = async (redisUrl: string, prefix: string) => {
   const eventStream = createEventStream({
     store,
     feed,
+    archive,
     view: createView(redact),
     redact,
     connections: metrics.sseConnections,

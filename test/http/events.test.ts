@@ -399,20 +399,43 @@ test('a long text is cut in the middle and says so', async () => {
 
 test('a client that asks for what was trimmed is told, and gets what there is', async () => {
   const session = newSession()
-  const { ids } = await endedTask(session)
-  const trimmed = ids[2] as string
-  await api.redis.xtrim(api.store.key('session', session, 'log'), 'MINID', ids[3] as string)
-  await api.redis.hset(api.store.key('session', session), 'trimmed_to', trimmed)
-  using early = watch(sessionUrl(session), { lastEventId: ids[0] as string })
-  using late = watch(sessionUrl(session), { lastEventId: trimmed })
-  for (const client of [early, late]) {
+  const old = await runTask(api.store, session)
+  const next = await queueTask(api.store, session)
+  await old.finish()
+  await next.begin()
+  await next.finish()
+  const [queued, started, nextQueued, ended] = await logIds(api.store, session)
+  await api.store.keeping.trim(session, { entries: 5, retentionMs: 1e9 })
+  const left = await logIds(api.store, session)
+  expect(left).toHaveLength(3)
+  expect(left[0]).toBe(nextQueued)
+
+  using early = watch(sessionUrl(session), { lastEventId: queued as string })
+  using between = watch(sessionUrl(session), { lastEventId: nextQueued as string })
+  using late = watch(sessionUrl(session), { lastEventId: ended as string })
+  using anew = watch(sessionUrl(session))
+  const told = async (client: Watch) => {
     await client.untilType('task_complete')
-    expect(client.ids()).toEqual(ids.slice(3))
+    return client.seen.filter(({ type }) => type === 'log_truncated')
   }
-  const told = early.seen.filter(({ type }) => type === 'log_truncated')
-  expect(told).toMatchObject([{ id: '', data: { asked: ids[0] } }])
-  expect(early.seen[1]).toEqual(told[0])
-  expect(late.seen.some(({ type }) => type === 'log_truncated')).toBe(false)
+  expect(await told(early)).toEqual([
+    { type: 'log_truncated', id: '', data: { asked: queued, first: nextQueued } },
+  ])
+  expect(early.seen[1]?.type).toBe('log_truncated')
+  expect(early.ids()).toEqual(left)
+  expect(await told(between)).toMatchObject([{ data: { asked: nextQueued, first: left[1] } }])
+  expect(between.ids()).toEqual(left.slice(1))
+  expect(await told(late)).toEqual([])
+  expect(late.ids()).toEqual(left.slice(1))
+  expect(await told(anew)).toEqual([])
+  expect(anew.ids()).toEqual(left)
+
+  using resumed = watch(taskUrl(next.task_id), { lastEventId: nextQueued as string })
+  expect(await told(resumed)).toEqual([])
+  expect(resumed.ids()).toEqual(left.slice(1))
+  const gone = await fetch(taskUrl(old.task_id, `?last_event_id=${started}`))
+  expect(gone.status).toBe(404)
+  expect(await gone.json()).toMatchObject({ code: 'task_not_found' })
 })
 
 test("a pending task's stream ends when the task is cancelled over the API", async () => {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
 import { AGENT_PRESETS, describePresets, TOOL_PRESETS } from '../../src/agent/presets.ts'
 import { createToolbox } from '../../src/agent/tools/registry.ts'
@@ -8,6 +9,7 @@ import { createHttpServer } from '../../src/http/http-server.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import { createRedactor } from '../../src/redact.ts'
 import { createFleet } from '../../src/tasks/fleet.ts'
+import { startPresence } from '../../src/tasks/presence.ts'
 import { createSessionService } from '../../src/tasks/session-service.ts'
 import { createTaskService } from '../../src/tasks/task-service.ts'
 import { createView } from '../../src/tasks/view.ts'
@@ -19,12 +21,14 @@ export interface ApiOptions {
   url?: string
   tokens?: string[]
   secrets?: string[]
+  /** Where sessions are in files; without it none is. */
+  sessionDir?: string
 }
 
 /** The API over real HTTP on a free port, on the run's real Redis, composed as `src/http/main.ts` does. */
 export const startApi = async (options: ApiOptions = {}) => {
   const open = openStore(options)
-  const { store, queue, feed } = open
+  const { store, queue, feed, archive } = open
   const redact = createRedactor(options.secrets ?? [])
   const metrics = createMetrics({ version: 'test' })
   const fleet = createFleet({ store, log: quietLog })
@@ -34,11 +38,16 @@ export const startApi = async (options: ApiOptions = {}) => {
     sandbox: await createSandbox({ ...none, mode: 'off', network: 'none' }),
   })
   const stopping = new AbortController()
+  const presence =
+    options.sessionDir === undefined
+      ? null
+      : startPresence({ keeping: store.keeping, folder: open.folder, processId: randomUUID(), log: quietLog })
   const app = createApp({
     tasks: createTaskService({
       store,
       queue,
       feed,
+      archive,
       defaults: {
         model: 'gpt-4o-mini',
         agent_preset: 'default',
@@ -50,12 +59,13 @@ export const startApi = async (options: ApiOptions = {}) => {
       redact,
       stopping: stopping.signal,
     }),
-    sessions: createSessionService({ store, redact }),
+    sessions: createSessionService({ store, archive, redact }),
     fleet,
     presets: () => describePresets(toolbox.names),
     eventStream: createEventStream({
       store,
       feed,
+      archive,
       view: createView(redact),
       redact,
       connections: metrics.sseConnections,
@@ -84,6 +94,7 @@ export const startApi = async (options: ApiOptions = {}) => {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))
       server.closeAllConnections()
       await closed
+      presence?.[Symbol.dispose]()
       fleet[Symbol.dispose]()
       await open[Symbol.asyncDispose]()
     },

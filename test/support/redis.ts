@@ -1,9 +1,13 @@
 import { randomUUID } from 'node:crypto'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { inject } from 'vitest'
 import type { Log } from '../../src/log.ts'
 import { connectRedis } from '../../src/redis.ts'
+import { createArchive } from '../../src/tasks/archive.ts'
 import { createFeed } from '../../src/tasks/feed.ts'
 import { createTicketQueue } from '../../src/tasks/queue.ts'
+import { openSessionFolder } from '../../src/tasks/session-folder.ts'
 import { createStore, LEASE_MS } from '../../src/tasks/store.ts'
 
 export const quietLog: Log = {
@@ -15,7 +19,9 @@ export const quietLog: Log = {
 }
 
 /** The store, queue and feed on the run's real Redis, under a prefix of their own that is removed afterwards. */
-export const openStore = (options: { url?: string; prefix?: string; leaseMs?: number } = {}) => {
+export const openStore = (
+  options: { url?: string; prefix?: string; leaseMs?: number; sessionDir?: string } = {},
+) => {
   const url = options.url ?? inject('redisUrl')
   const prefix = options.prefix ?? `{test-${randomUUID()}}`
   const redis = connectRedis(url, 'patient', quietLog)
@@ -23,9 +29,14 @@ export const openStore = (options: { url?: string; prefix?: string; leaseMs?: nu
   const store = createStore({ redis, prefix, leaseMs: options.leaseMs ?? LEASE_MS })
   const queue = createTicketQueue({ redis, prefix, log: quietLog })
   const feed = createFeed({ subscriber, store, log: quietLog })
+  // A folder that nobody makes: no session is in a file.
+  const none = join(tmpdir(), `alex-test-none-${randomUUID()}`)
+  const folder = openSessionFolder({ sessionDir: options.sessionDir ?? none, costDir: join(none, 'costs') })
   return {
     url,
     prefix,
+    folder,
+    archive: createArchive({ store, folder, log: quietLog }),
     redis,
     subscriber,
     store,

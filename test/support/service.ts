@@ -1,12 +1,12 @@
 import { LLMock } from '@copilotkit/aimock'
 import { onTestFinished } from 'vitest'
 import type { Task, TaskCreated } from '../../src/schemas/task.ts'
-import { startApi } from './api.ts'
+import { type ApiOptions, startApi } from './api.ts'
 import { makeWorkspace, startWorkerProcess } from './worker.ts'
 
 /** API, model server and workspace of one test; workers are real processes, started on demand. */
-export const startService = async () => {
-  const api = await startApi()
+export const startService = async (options: ApiOptions = {}) => {
+  const api = await startApi(options)
   onTestFinished(() => api[Symbol.asyncDispose]())
   const model = new LLMock({ port: 0, logLevel: 'silent' })
   await model.start()

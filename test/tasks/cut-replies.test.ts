@@ -64,6 +64,27 @@ const deleted = async (open: OpenStore) => {
   expect(await open.store.deleteSession(SESSION, 'deleted', 'user')).toBe('marked')
 }
 
+const look = { session_id: SESSION, token: 'l' }
+const ENTRY = {
+  id: '7-0',
+  task: 'first',
+  seq: 1,
+  at: 1,
+  type: 'task_queued',
+  data: '{"task":"look around","position":1}',
+}
+/** Both tasks have ended, and a keeper has the session. */
+const looked = async (open: OpenStore) => {
+  await pending(open)
+  for (const id of ['first', 'second']) await open.store.cancel(id, 'no', 'user')
+  await open.redis.hset(open.store.key('session', SESSION), 'keeper', look.token)
+  await open.store.keeping.announce('p', 'm')
+}
+const evictNow = async (store: Store) => {
+  const { last_id } = (await store.sessionFields(SESSION)) ?? {}
+  return store.keeping.evict(look, { state: `${last_id} `, marker: 'm', retentionMs: 0 })
+}
+
 interface Scenario {
   title: string
   script: ScriptName
@@ -196,6 +217,56 @@ const SCENARIOS: Scenario[] = [
     before: running,
     act: (store) => store.writeTodos(lease, '["one"]'),
   },
+  {
+    title: 'a look ends once',
+    script: 'kept',
+    before: looked,
+    act: (store) => store.keeping.kept(look, { mirrored: { state: 's', marker: 'm' }, retentionMs: 1 }),
+  },
+  {
+    title: 'tasks are trimmed once',
+    script: 'trim',
+    before: looked,
+    act: (store) => store.keeping.trim(SESSION, { entries: 1, retentionMs: 1e9 }),
+  },
+  {
+    title: 'a session is evicted once',
+    script: 'evict',
+    before: looked,
+    act: (store) => evictNow(store),
+  },
+  {
+    title: 'a part of a session is laid aside once',
+    script: 'stage',
+    before: looked,
+    act: (store) => store.keeping.stage('t', [{ id: 'first' }], [ENTRY]),
+  },
+  {
+    title: 'a session is restored once, and what was unfinished in it ends once',
+    script: 'restore',
+    before: async ({ store }) => {
+      await store.keeping.importStub(SESSION, { created_at: '1', task_count: '1' }, 1)
+      const record = { ...TASK_FIELDS, id: 'first', session_id: SESSION, status: 'running', seq: '1' }
+      await store.keeping.stage('t', [{ ...record, status_at: '1', created_at: '1' }], [ENTRY])
+    },
+    act: (store) =>
+      store.keeping.restore(SESSION, 't', { tasks: 1, entries: 1, todos: '[]', last_id: '7-0' }),
+  },
+  {
+    title: 'a session is forked once',
+    script: 'fork',
+    before: looked,
+    act: (store) => store.keeping.fork(SESSION, 'fork', { key: 'k', hash: 'h' }),
+  },
+  {
+    title: 'a session that is no longer used is deleted once',
+    script: 'delete-session',
+    before: looked,
+    act: async (store) => {
+      const { last_id = '' } = (await store.sessionFields(SESSION)) ?? {}
+      return store.keeping.deleteUnused(SESSION, last_id, 'removed')
+    },
+  },
 ]
 
 test.each(SCENARIOS)('$script, its reply cut: $title', async ({ script, before, act }) => {
@@ -265,7 +336,8 @@ async function stateOf({ redis, store, prefix }: OpenStore) {
 }
 
 const LOG_ID = /^\d{13}-\d+$/
-const TIME = /^(now|nextDueMs|timestamp|at|beat|deleted|deadline|not_before|lease_until|duration|.*_at)$/
+const TIME =
+  /^(now|nextDueMs|timestamp|at|beat|deleted|evicted|look_from|deadline|not_before|lease_until|duration|.*_at)$/
 
 /** Shows whether a time or log id is there, and how many, but not which. */
 function timeless(value: unknown, name = ''): unknown {

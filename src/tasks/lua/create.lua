@@ -1,8 +1,10 @@
 -- Stores a new task, puts it in its session's line, and gives it a ticket when it can run now.
 -- KEYS[1]: prefix
 -- ARGV: task id, session id, idempotency key or '', hash of the parsed body, answer to store (JSON),
---       seconds the answer is kept, record fields (JSON object of strings), run_at (ms, or ''), session title
+--       seconds the answer is kept, record fields (JSON object of strings), run_at (ms, or ''), session title,
+--       '1' when a session that is not known must not be made
 -- Returns {'created', ticket…} | {'replayed', answer} | {'conflict'} | {'session_deleted'}
+--       | {'not_here'}: the session is evicted, or not known where it must be
 local id, sid, idem, body_hash, answer = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local tickets = {}
 local existing = record(id)
@@ -18,7 +20,9 @@ if idem ~= '' then
   end
 end
 local session = key('session', sid)
-if redis.call('HGET', session, 'deleted') then return { 'session_deleted' } end
+local known = redis.call('HMGET', session, 'deleted', 'evicted', 'created_at')
+if known[1] then return { 'session_deleted' } end
+if known[2] or (not known[3] and ARGV[10] == '1') then return { 'not_here' } end
 
 if redis.call('HSETNX', session, 'created_at', NOW) == 1 then redis.call('HSET', session, 'title', ARGV[9]) end
 local r = cjson.decode(ARGV[7])

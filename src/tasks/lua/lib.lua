@@ -122,7 +122,10 @@ local function end_task(id, r, status, event_type, data, fields, tickets)
   redis.call('ZREM', key('session', session_id, 'line'), id)
   if redis.call('HGET', key('session', session_id), 'deleted') then
     redis.call('ZADD', key('due'), NOW, 'session:' .. session_id)
-  elseif was_head then
+    return
+  end
+  redis.call('ZADD', key('keep'), NOW, session_id)
+  if was_head then
     local next_id = head_of_line(session_id)
     local next_record = next_id and record(next_id)
     if next_record and next_record.status == 'pending' then
@@ -186,6 +189,11 @@ local function cancel_task(id, r, reason, by, tickets)
   end
   end_cancelled(id, r, tickets)
   return 'cancelled'
+end
+
+-- What a mirror of the session (its hash's last_id and trimmed_to) is a mirror of.
+local function mirror_state(last_id, trimmed_to)
+  return (last_id or '0-0') .. ' ' .. (trimmed_to or '')
 end
 
 local function reply(verdict, tickets)

@@ -29,5 +29,6 @@ end
 if redis.call('ZCARD', tasks) > 0 then return 'more' end
 redis.call('ZREM', key('due'), 'session:' .. sid)
 redis.call('ZREM', key('sessions'), sid)
+redis.call('ZREM', key('keep'), sid)
 redis.call('UNLINK', session, key('session', sid, 'log'), key('session', sid, 'line'), tasks, key('session', sid, 'todos'))
 return 'purged'

@@ -1,0 +1,29 @@
+/** Says once a second which folder of sessions this process sees, so that others know whether it is shared. */
+import { setTimeout as pause } from 'node:timers/promises'
+import { messageOf } from '../errors.ts'
+import type { Log } from '../log.ts'
+import type { Keeping } from './keeping.ts'
+import type { SessionFolder } from './session-folder.ts'
+
+const ANNOUNCE_MS = 1000
+
+export const startPresence = (options: {
+  keeping: Keeping
+  folder: SessionFolder
+  processId: string
+  log: Log
+}): Disposable => {
+  const { keeping, folder, processId, log } = options
+  const stopping = new AbortController()
+  const loop = async () => {
+    while (!stopping.signal.aborted) {
+      const marker = await folder.marker().catch(() => null)
+      await keeping
+        .announce(processId, marker)
+        .catch((error: unknown) => log.debug({ err: messageOf(error) }, '[ServerCoordinator] presence'))
+      await pause(ANNOUNCE_MS, undefined, { signal: stopping.signal }).catch(() => {})
+    }
+  }
+  void loop()
+  return { [Symbol.dispose]: () => stopping.abort() }
+}

@@ -1,0 +1,134 @@
+/**
+ * The folders of `session_dir` and `cost_dir`: one JSON file a session in each, written whole or not at all.
+ * The marker file in `session_dir` holds a random id, so that processes can tell whether they see the same folder.
+ */
+import { randomUUID } from 'node:crypto'
+import { link, mkdir, open, opendir, readFile, rename, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+
+export interface SessionFolder {
+  /** The file of the session's mirror. */
+  mirror: (sessionId: string) => string
+  costs: (sessionId: string) => string
+  /** The id in the marker file, made when it is missing. Throws what the file system says. */
+  marker: () => Promise<string>
+  /** The id that is in the marker file right now; null when there is none, or none to be read. */
+  readMarker: () => Promise<string | null>
+  /** Temporary file, fsync, rename: a crash leaves the old file or the new one. Throws what the file system says. */
+  write: (file: string, chunks: AsyncIterable<string> | Iterable<string>) => Promise<void>
+  exists: (file: string) => Promise<boolean>
+  /** Removes the session's files; fine when there are none. */
+  remove: (sessionId: string) => Promise<void>
+  /** Ids of the sessions that have a mirror. What crashed writers left is removed on the way. */
+  sessions: () => AsyncIterable<string>
+}
+
+const MARKER = '.alex-store'
+const MIRROR = /^([A-Za-z0-9_-]{1,128})\.json$/
+const UNFINISHED = /\.tmp$/
+const UNFINISHED_MS = 3_600_000
+
+export const openSessionFolder = (options: { sessionDir: string; costDir: string }): SessionFolder => {
+  const { sessionDir, costDir } = options
+  const mirror = (sessionId: string) => join(sessionDir, `${sessionId}.json`)
+  const costs = (sessionId: string) => join(costDir, `${sessionId}.json`)
+  const markerFile = join(sessionDir, MARKER)
+
+  const makeMarker = async (): Promise<string> => {
+    const written = `${markerFile}.${randomUUID()}`
+    try {
+      await writeNew(written, [`${randomUUID()}\n`])
+      // Unlike a rename this leaves the marker of whoever was first.
+      await link(written, markerFile).catch((error: unknown) => {
+        if (codeOf(error) !== 'EEXIST') throw error
+      })
+    } finally {
+      await rm(written, { force: true })
+    }
+    return readFile(markerFile, 'utf8')
+  }
+
+  return {
+    mirror,
+    costs,
+    async marker() {
+      await mkdir(sessionDir, { recursive: true, mode: 0o700 })
+      const found = await readFile(markerFile, 'utf8').catch((error: unknown) => {
+        if (codeOf(error) !== 'ENOENT') throw error
+        return null
+      })
+      const id = (found ?? (await makeMarker())).trim()
+      if (id === '') throw new FolderProblem(`${markerFile} is empty: remove it, a new one is made`)
+      return id
+    },
+    readMarker: () =>
+      readFile(markerFile, 'utf8').then(
+        (text) => text.trim() || null,
+        () => null,
+      ),
+    async write(file, chunks) {
+      await mkdir(join(file, '..'), { recursive: true, mode: 0o700 })
+      const written = `${file}.${randomUUID()}.tmp`
+      try {
+        await writeNew(written, chunks)
+        await rename(written, file)
+      } catch (error) {
+        await rm(written, { force: true }).catch(() => {})
+        throw error
+      }
+    },
+    async exists(file) {
+      try {
+        await stat(file)
+        return true
+      } catch (error) {
+        if (codeOf(error) !== 'ENOENT' && codeOf(error) !== 'ENOTDIR') throw error
+        return false
+      }
+    },
+    async remove(sessionId) {
+      for (const file of [mirror(sessionId), costs(sessionId)])
+        await rm(file, { force: true }).catch((error: unknown) => {
+          // No such folder: no such file.
+          if (codeOf(error) !== 'ENOTDIR') throw error
+        })
+    },
+    async *sessions() {
+      const names = await opendir(sessionDir).catch((error: unknown) => {
+        if (codeOf(error) !== 'ENOENT') throw error
+        return []
+      })
+      for await (const { name } of names) {
+        const id = MIRROR.exec(name)?.[1]
+        if (id !== undefined) yield id
+        if (!UNFINISHED.test(name)) continue
+        const file = join(sessionDir, name)
+        const { mtimeMs } = await stat(file).catch(() => ({ mtimeMs: Date.now() }))
+        if (Date.now() - mtimeMs > UNFINISHED_MS) await rm(file, { force: true })
+      }
+    },
+  }
+}
+
+/** Something about the folder that only a person can put right. */
+class FolderProblem extends Error {
+  override name = 'FolderProblem'
+}
+
+/** Whether the file system refused, or the folder is not as it must be. */
+export const isOfFiles = (error: unknown): boolean =>
+  error instanceof FolderProblem || (error instanceof Error && 'syscall' in error)
+
+/** The system's word for what went wrong with a file, e.g. `ENOENT`. */
+const codeOf = (error: unknown): string | undefined =>
+  error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
+
+const writeNew = async (file: string, chunks: AsyncIterable<string> | Iterable<string>): Promise<void> => {
+  const handle = await open(file, 'wx', 0o600)
+  try {
+    for await (const chunk of chunks) await handle.writeFile(chunk)
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}

@@ -1,0 +1,72 @@
+/** Looks after sessions beside the work: once a second it takes the few whose time has come. */
+import { setTimeout as pause } from 'node:timers/promises'
+import { messageOf } from '../src/errors.ts'
+import type { Log } from '../src/log.ts'
+import type { Archive } from '../src/tasks/archive.ts'
+import type { Keeping, Look } from '../src/tasks/keeping.ts'
+
+interface Options {
+  keeping: Keeping
+  archive: Archive
+  keepSession: (look: Look) => Promise<void>
+  log: Log
+}
+
+const LOOK_MS = 1000
+const SESSIONS_A_LOOK = 5
+
+export const startKeeper = ({ keeping, archive, keepSession, log }: Options) => {
+  const stopping = new AbortController()
+
+  /** Returns whether there may be more to do at once. */
+  const lookOnce = async (): Promise<boolean> => {
+    const looks = await keeping.look(SESSIONS_A_LOOK)
+    for (const look of looks) {
+      if (stopping.signal.aborted) return false
+      try {
+        await keepSession(look)
+      } catch (error) {
+        log.warn(
+          { err: messageOf(error), session_id: look.session_id },
+          '[ServerCoordinator] session not looked after; another look follows',
+        )
+      }
+    }
+    return looks.length === SESSIONS_A_LOOK
+  }
+
+  const loop = async () => {
+    while (!stopping.signal.aborted) {
+      const more = await lookOnce().catch((error: unknown) => {
+        log.debug({ err: messageOf(error) }, '[ServerCoordinator] keeper')
+        return false
+      })
+      if (!more) await pause(LOOK_MS, undefined, { signal: stopping.signal }).catch(() => {})
+    }
+  }
+  const warn = (what: string) => (error: unknown) =>
+    log.warn({ err: messageOf(error) }, `[ServerCoordinator] ${what}`)
+  const finding = archive.findAll(stopping.signal).catch(warn('sessions in files not looked for'))
+  const ended = loop()
+  const purging = new Set<string>()
+
+  return {
+    /** Removes deleted sessions, in the background. */
+    purge(sessionIds: readonly string[]) {
+      for (const id of sessionIds) {
+        if (purging.has(id)) continue
+        purging.add(id)
+        archive
+          .purge(id)
+          .catch(warn('deleted session not removed yet'))
+          .finally(() => purging.delete(id))
+      }
+    },
+
+    /** Takes no further session; resolves when the one at hand is done. */
+    async stop(): Promise<void> {
+      stopping.abort()
+      await Promise.all([ended, finding])
+    },
+  }
+}
