@@ -30,14 +30,16 @@ const OPTIONS = {
 /** Starts connecting. The caller closes it with `disconnect()`. */
 export const connectRedis = (url: string, kind: ConnectionKind, log: Log): Redis => {
   const redis = new Redis(url, { ...OPTIONS[kind], connectionName: `alex-${kind}` })
-  // One line per outage, not per attempt.
+  // One line per outage, not per attempt, nor per connection: a subscriber has another one beside it.
+  const beside = kind === 'subscriber'
   let away = false
   redis.on('error', (error: Error) => {
-    if (!away) log.warn({ err: error.message, connection: kind }, '[DI] Redis is away')
+    const fields = { err: error.message, connection: kind }
+    if (!away) log[beside ? 'debug' : 'warn'](fields, '[DI] Redis is away')
     away = true
   })
   redis.on('ready', () => {
-    if (away) log.info({ connection: kind }, '[DI] Redis is back')
+    if (away) log[beside ? 'debug' : 'info']({ connection: kind }, '[DI] Redis is back')
     away = false
   })
   if (kind === 'subscriber') pingWhileReady(redis)

@@ -62,6 +62,8 @@ export const startWorker = (options: Options) => {
     stalledInterval: 1000,
     maxStalledCount: Number.MAX_SAFE_INTEGER,
     drainDelay: 1,
+    // Its own default keeps a slot idle for 15 s after an outage.
+    runRetryDelay: 500,
     removeOnComplete: { count: 0 },
     removeOnFail: { count: 0 },
   })

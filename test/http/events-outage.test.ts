@@ -1,12 +1,7 @@
 /** Event streams while Redis is killed, restarted or silent; connected to it as the API process is. */
-import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { Redis } from 'ioredis'
 import { expect, inject, test, vi } from 'vitest'
 import { createBaseApp } from '../../src/http/base-app.ts'
 import { eventRoutes } from '../../src/http/event-routes.ts'
@@ -25,37 +20,8 @@ import { createTaskService } from '../../src/tasks/task-service.ts'
 import { createView } from '../../src/tasks/view.ts'
 import { startProxy } from '../support/proxy.ts'
 import { openStore } from '../support/redis.ts'
+import { startRedisServer } from '../support/redis-server.ts'
 import { large, logIds, newSession, queueTask, readRaw, runTask, step, watch } from '../support/sse.ts'
-
-/** A Redis that keeps every write, and can be killed and started again. */
-const startRedis = async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'alex-test-outage-'))
-  const url = join(folder, 'redis.sock')
-  let server: ChildProcess | undefined
-  const start = async () => {
-    const lasting = ['--dir', folder, '--save', '', '--appendonly', 'yes', '--appendfsync', 'always']
-    server = spawn('redis-server', ['--port', '0', '--unixsocket', url, ...lasting], { stdio: 'ignore' })
-    const redis = new Redis(url, { retryStrategy: () => 20, maxRetriesPerRequest: null })
-    redis.on('error', () => {})
-    await redis.ping()
-    redis.disconnect()
-  }
-  const kill = async () => {
-    if (!server || server.exitCode !== null || server.signalCode !== null) return
-    server.kill('SIGKILL')
-    await once(server, 'exit')
-  }
-  await start()
-  return {
-    url,
-    start,
-    kill,
-    async [Symbol.asyncDispose]() {
-      await kill()
-      await rm(folder, { recursive: true, force: true })
-    },
-  }
-}
 
 /** The event routes with the connections `src/http/main.ts` makes: commands fail at once while Redis is away. */
 const serveEvents = async (redisUrl: string, prefix: string) => {
@@ -133,7 +99,7 @@ const serveEvents = async (redisUrl: string, prefix: string) => {
 }
 
 test('an open stream survives a Redis that is killed and started again, and loses nothing', async () => {
-  await using redis = await startRedis()
+  await using redis = await startRedisServer()
   await using worker = openStore({ url: redis.url })
   await using api = await serveEvents(redis.url, worker.prefix)
   const session = newSession()
@@ -162,7 +128,7 @@ test('an open stream survives a Redis that is killed and started again, and lose
 })
 
 test('a stream opened while Redis is away answers 200 and begins when it is back', async () => {
-  await using redis = await startRedis()
+  await using redis = await startRedisServer()
   await using worker = openStore({ url: redis.url })
   await using api = await serveEvents(redis.url, worker.prefix)
   const session = newSession()
@@ -194,7 +160,7 @@ test('a stream opened while Redis is away answers 200 and begins when it is back
 })
 
 test('a client that leaves during the outage is let go, one that comes after it hears what follows', async () => {
-  await using redis = await startRedis()
+  await using redis = await startRedisServer()
   await using worker = openStore({ url: redis.url })
   await using api = await serveEvents(redis.url, worker.prefix)
   const session = newSession()
