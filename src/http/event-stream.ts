@@ -114,6 +114,7 @@ export const createEventStream = (options: Options): EventStream => {
                 if (request.lastEventId === undefined && gap.asked === start.after) return
                 send(named('log_truncated', gap))
               },
+              ...(request.task_id === undefined ? {} : { goesOn: stillThere(request.task_id) }),
             })
           }
           const runToItsEnd = async () => {
@@ -153,6 +154,11 @@ export const createEventStream = (options: Options): EventStream => {
     if (!record) return 'nothing more'
     const after = request.lastEventId ?? record.log_from ?? LOG_START
     return hasNothingAfter(record, after) ? 'nothing more' : { sessionId: record.session_id, after }
+  }
+
+  /** A task that Redis lost, or that was deleted, has no end to wait for; who asks again is told 404. */
+  function stillThere(taskId: string) {
+    return async () => (await store.get(taskId)) !== null
   }
 
   async function startWhenBack(request: EventStreamRequest, signal: AbortSignal) {

@@ -34,6 +34,8 @@ export interface FollowOptions {
   onEphemeral?: (frame: EphemeralFrame) => void
   /** Of what came after the event `asked` some was trimmed; `first`: the first event there is after it. */
   onTruncated?: (gap: { asked: string; first: string }) => void
+  /** Asked before going on after something may have been missed: `false` ends the following. */
+  goesOn?: () => Promise<boolean>
 }
 
 export type Feed = ReturnType<typeof createFeed>
@@ -83,13 +85,15 @@ export const createFeed = (options: { subscriber: Redis; store: Store; log: Log 
   })
 
   const reconcile = async () => {
-    const ids = [...channels.keys()]
-    if (ids.length === 0) return
-    const last = await store.lastIds(ids)
-    ids.forEach((id, i) => {
+    const known = [...channels].map(([id, { lastId }]) => ({ id, lastId }))
+    if (known.length === 0) return
+    const found = await store.lastIds(known.map(({ id }) => id))
+    known.forEach(({ id, lastId }, i) => {
       const state = channels.get(id)
-      if (!state || compareIds(last[i] ?? LOG_START, state.lastId) <= 0) return
-      state.lastId = last[i] ?? LOG_START
+      const last = found[i] ?? LOG_START
+      // Further on: something was missed. Further back: Redis lost its last writes, or all.
+      if (!state || (compareIds(last, state.lastId) <= 0 && compareIds(last, lastId) >= 0)) return
+      state.lastId = last
       for (const listener of state.listeners) listener.gap()
     })
   }
@@ -140,14 +144,18 @@ export const createFeed = (options: { subscriber: Redis; store: Store; log: Log 
     let live = false
     let missed = false
     let told = LOG_START
+    let doubtful = false
     let wake = () => {}
     const behind = () => {
       live = false
       missed = true
+      doubtful = true
       wake()
     }
     const deliver = (event: Event) => {
-      channels.get(f.sessionId)?.attempts.see(event)
+      const state = channels.get(f.sessionId)
+      state?.attempts.see(event)
+      if (state && compareIds(event.id, state.lastId) > 0) state.lastId = event.id
       last = event.id
       f.onEvent(event)
     }
@@ -178,6 +186,9 @@ export const createFeed = (options: { subscriber: Redis; store: Store; log: Log 
             deliver(event)
           }
           if (page.length > 0 || missed) continue
+          if (doubtful && f.goesOn && !(await f.goesOn())) return
+          if (missed) continue
+          doubtful = false
           live = true
         } catch (error) {
           if (!(error instanceof RedisUnavailable)) throw error

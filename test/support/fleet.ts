@@ -83,3 +83,4 @@ export const startFleet = async (options: { redisRunning?: boolean } = {}) => {
     ready: () => eventually(async () => (await request('/health/ready')).ok),
   }
 }
+export type Fleet = Awaited<ReturnType<typeof startFleet>>

@@ -34,7 +34,7 @@ const NAMES = [
   'iteration_complete',
   ...TERMINAL_EVENTS,
 ]
-const PATIENCE_MS = 15_000
+const PATIENCE_MS = 18_000
 
 /** An EventSource on `url` that remembers what it saw. `lastEventId` is its header on the first connect. */
 export const watch = (url: string, { lastEventId }: { lastEventId?: string } = {}) => {
