@@ -55,6 +55,11 @@ const pingWhileReady = (redis: Redis): void => {
 }
 
 const REFUSED = /^(OOM|READONLY|LOADING|MASTERDOWN|CLUSTERDOWN|NOREPLICAS|MISCONF|BUSY)\b/
+
+/** The code with which Redis refused what it was asked, e.g. `OOM`; undefined when it is not that. */
+export const refusalCode = (error: unknown): string | undefined =>
+  error instanceof Error && error.name === 'ReplyError' ? REFUSED.exec(error.message)?.[1] : undefined
+
 const CONNECTION_ERRORS = ['Error', 'MaxRetriesPerRequestError', 'AbortError']
 
 /**
@@ -63,8 +68,7 @@ const CONNECTION_ERRORS = ['Error', 'MaxRetriesPerRequestError', 'AbortError']
  */
 export const asRedisError = (error: unknown): unknown => {
   if (!(error instanceof Error)) return error
-  const away =
-    error.name === 'ReplyError' ? REFUSED.test(error.message) : CONNECTION_ERRORS.includes(error.name)
+  const away = refusalCode(error) !== undefined || CONNECTION_ERRORS.includes(error.name)
   return away ? new RedisUnavailable({ cause: error }) : error
 }
 

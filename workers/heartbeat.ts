@@ -1,6 +1,6 @@
 /** Once a second: keeps this worker's leases, hears what became of its tasks, looks after what is due. */
 import { setTimeout as pause } from 'node:timers/promises'
-import { messageOf } from '../src/errors.ts'
+import { messageOf, RedisUnavailable } from '../src/errors.ts'
 import type { Log } from '../src/log.ts'
 import type { WorkerInfo } from '../src/schemas/health.ts'
 import type { TicketQueue } from '../src/tasks/queue.ts'
@@ -31,6 +31,7 @@ export const createHeartbeat = (options: Options) => {
   const stopping = new AbortController()
   let beating: Promise<void> | null = null
   let waitMs = BEAT_MS
+  let failing = false
 
   const beatOnce = async () => {
     const held = activations.all()
@@ -38,6 +39,8 @@ export const createHeartbeat = (options: Options) => {
     const sentAt = monotonicMs()
     const beat = await store.beat({ id: info.worker_id, info: JSON.stringify(info) }, held, DUE_A_BEAT)
     options.onConfirmed(sentAt)
+    if (failing) log.info({}, '[ServerCoordinator] heartbeats are confirmed again')
+    failing = false
     held.forEach((activation, i) => {
       if (!activations.has(activation)) return
       const verdict = beat.leases[i]
@@ -54,7 +57,12 @@ export const createHeartbeat = (options: Options) => {
   /** Beats now, or joins the beat under way. Never throws. */
   const beat = (): Promise<void> => {
     beating ??= beatOnce()
-      .catch((error: unknown) => log.warn({ err: messageOf(error) }, '[ServerCoordinator] heartbeat failed'))
+      .catch((error: unknown) => {
+        const err = messageOf(error instanceof RedisUnavailable ? error.cause : error)
+        // One line per outage, not per beat.
+        log[failing ? 'debug' : 'warn']({ err }, '[ServerCoordinator] heartbeat failed')
+        failing = true
+      })
       .finally(() => {
         beating = null
       })

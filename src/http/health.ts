@@ -39,7 +39,7 @@ export const createHealth = (deps: {
 export const judge = (fleet: FleetSnapshot): Pick<Health, 'status' | 'components'> => {
   const components = [...workerComponents(fleet), redisState(fleet), queueState(fleet), workersState(fleet)]
   const allReady = components.every((component) => component.status !== 'not_ready')
-  const canRun = fleet.redis.up && fleet.workers.length > 0
+  const canRun = fleet.redis.up && fleet.redis.refuses === undefined && fleet.workers.length > 0
   return { status: canRun ? (allReady ? 'healthy' : 'degraded') : 'unhealthy', components }
 }
 
@@ -50,6 +50,7 @@ export const judge = (fleet: FleetSnapshot): Pick<Health, 'status' | 'components
 export const reasonsNotReady = (fleet: FleetSnapshot, draining: boolean): string[] => [
   ...(draining ? ['this process is shutting down'] : []),
   ...(fleet.redis.up ? [] : ['Redis is away']),
+  ...(fleet.redis.refuses === undefined ? [] : ['Redis takes no changes']),
   ...(fleet.workers.some((worker) => !worker.draining) ? [] : ['no worker takes tasks']),
 ]
 
@@ -66,6 +67,8 @@ const redisState = ({ redis }: FleetSnapshot): ComponentState => {
   const name = 'redis'
   if (!redis.up) return { name, status: 'not_ready', message: redis.message ?? 'Redis is away' }
   const details = redis.latency_ms === undefined ? {} : { details: { latency_ms: redis.latency_ms } }
+  if (redis.refuses !== undefined)
+    return { name, status: 'not_ready', message: `Redis takes no changes: ${redis.refuses}`, ...details }
   if (!redis.evicts) return { name, status: 'ready', message: 'Redis answers', ...details }
   const message =
     redis.message ?? 'Redis may evict tasks when its memory is full: set maxmemory-policy to noeviction'

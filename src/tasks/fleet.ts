@@ -2,7 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { messageOf } from '../errors.ts'
 import type { Log } from '../log.ts'
-import { viaRedis } from '../redis.ts'
+import { refusalCode, viaRedis } from '../redis.ts'
 import { type ComponentState, WorkerInfo } from '../schemas/health.ts'
 import type { Fleet, FleetSnapshot } from './service.ts'
 import type { Store } from './store.ts'
@@ -12,6 +12,7 @@ const STARTING_MS = 100
 /** A worker beats every second; after this long without one it is not alive. */
 const ALIVE_MS = 5000
 const FORGET_MS = 60_000
+const PROBE_MS = 5000
 
 export interface FleetWatch extends Fleet {
   [Symbol.dispose](): void
@@ -28,13 +29,29 @@ export const createFleet = (options: { store: Store; log: Log }): FleetWatch => 
     components: [],
   }
 
+  const nowMs = async () => Number((await redis.time())[0]) * 1000
+
   const readWorkers = async (): Promise<WorkerInfo[]> => {
-    const [seconds] = await redis.time()
-    const since = Number(seconds) * 1000 - ALIVE_MS
-    await redis.zremrangebyscore(key('workers'), '-inf', String(since - FORGET_MS))
-    const ids = await redis.zrangebyscore(key('workers'), String(since), '+inf')
+    const at = await nowMs()
+    // Beats from a time to come were made before the clock of Redis was set back.
+    const ids = await redis.zrangebyscore(key('workers'), String(at - ALIVE_MS), String(at + ALIVE_MS))
     const infos = await Promise.all(ids.map((id) => redis.hget(key('worker', id), 'info')))
-    return infos.flatMap((info) => (info === null ? [] : [WorkerInfo.parse(JSON.parse(info))]))
+    return infos.flatMap(workerInfoOf)
+  }
+
+  /** The code with which Redis refuses changes, found by making one. */
+  const refusal = async (): Promise<string | undefined> => {
+    const at = await nowMs()
+    try {
+      await redis.set(key('probe'), '', 'PX', PROBE_MS)
+      await redis.zremrangebyscore(key('workers'), '-inf', String(at - FORGET_MS))
+      await redis.zremrangebyscore(key('workers'), String(at + FORGET_MS), '+inf')
+      return undefined
+    } catch (error) {
+      const code = refusalCode(error)
+      if (code === undefined) throw error
+      return code
+    }
   }
 
   const refresh = async () => {
@@ -42,8 +59,9 @@ export const createFleet = (options: { store: Store; log: Log }): FleetWatch => 
     try {
       await redis.ping()
       const latency = performance.now() - began
-      const [workers, stats, oldest, memory] = await Promise.all([
+      const [workers, refuses, stats, oldest, memory] = await Promise.all([
         readWorkers(),
+        refusal(),
         store.stats(),
         redis.zrange(key('status', 'pending'), '0', '0', 'WITHSCORES'),
         redis.info('memory'),
@@ -55,6 +73,7 @@ export const createFleet = (options: { store: Store; log: Log }): FleetWatch => 
           up: true,
           latency_ms: Math.round(latency * 10) / 10,
           evicts: limited && policy !== 'noeviction',
+          ...(refuses === undefined ? {} : { refuses }),
           ...(limited && policy !== 'noeviction'
             ? { message: `Redis may evict data: maxmemory-policy is ${policy} and must be noeviction` }
             : {}),
@@ -91,6 +110,12 @@ export const createFleet = (options: { store: Store; log: Log }): FleetWatch => 
     snapshot: () => now,
     [Symbol.dispose]: () => stopping.abort(),
   }
+}
+
+/** None of a worker whose release says what this one cannot read. */
+const workerInfoOf = (text: string | null): WorkerInfo[] => {
+  const info = WorkerInfo.safeParse(JSON.parse(text ?? 'null'))
+  return info.success ? [info.data] : []
 }
 
 const RANK = { not_ready: 0, ready: 1, disabled: 2 } as const

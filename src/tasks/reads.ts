@@ -3,12 +3,10 @@ import type { Redis } from 'ioredis'
 import { z } from 'zod'
 import { viaRedis } from '../redis.ts'
 import type { Event } from '../schemas/event.ts'
-import { TASK_STATUSES, type TaskStats, TaskStatus } from '../schemas/task.ts'
 import { entryOf, eventOf } from './event-log.ts'
 import { parseRecord, type TaskRecord } from './record.ts'
 
 const LAST_POSSIBLE_ID = '18446744073709551615-18446744073709551615'
-const Counts = z.record(TaskStatus, z.number())
 const LastId = z.string().nullish()
 
 export const createReads = (redis: Redis, key: (...parts: string[]) => string) => {
@@ -28,15 +26,6 @@ export const createReads = (redis: Redis, key: (...parts: string[]) => string) =
       if (!record) return null
       const deleted = await viaRedis(redis.hexists(key('session', record.session_id), 'deleted'))
       return deleted ? null : record
-    },
-
-    async stats(): Promise<TaskStats> {
-      const replies = await viaRedis(
-        TASK_STATUSES.reduce((multi, status) => multi.zcard(key('status', status)), redis.multi()).exec(),
-      )
-      return Counts.parse(
-        Object.fromEntries(TASK_STATUSES.map((status, i) => [status, replies?.[i]?.[1] ?? 0])),
-      )
     },
 
     readLog,

@@ -24,6 +24,7 @@ const NAMES = [
   'restore',
   'import',
   'fork',
+  'stats',
 ] as const
 export type ScriptName = (typeof NAMES)[number]
 

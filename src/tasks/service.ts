@@ -81,7 +81,8 @@ export interface Fleet {
 }
 
 export interface FleetSnapshot {
-  redis: { up: boolean; latency_ms?: number; evicts: boolean; message?: string }
+  /** `refuses`: it answers but takes no change (out of memory, read-only), with its code. */
+  redis: { up: boolean; latency_ms?: number; evicts: boolean; refuses?: string; message?: string }
   workers: WorkerInfo[]
   queue: { pending: number; running: number; waiting: number; oldest_pending_ms?: number }
   /** The workers' components, merged: the worst state wins and the message names the worker when they differ. */

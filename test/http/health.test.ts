@@ -37,6 +37,13 @@ describe('the fleet', () => {
     expect(judge(snapshot({ workers: [], components: [] })).status).toBe('unhealthy')
   })
 
+  test('is unhealthy when Redis takes no changes, and says why', () => {
+    const refusing = snapshot({ redis: { up: true, evicts: false, refuses: 'OOM' } })
+    expect(judge(refusing).status).toBe('unhealthy')
+    expect(stateOf(refusing, 'redis')?.message).toContain('OOM')
+    expect(reasonsNotReady(refusing, false)).toEqual(['Redis takes no changes'])
+  })
+
   test('tells what a person needs of queue, workers and Redis', () => {
     expect(stateOf(snapshot(), 'queue')).toMatchObject({ details: { pending: 5, oldest_pending_ms: 1500 } })
     expect(stateOf(snapshot(), 'workers')).toMatchObject({ details: { alive: 1, slots: 10, running: 2 } })
