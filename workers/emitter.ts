@@ -25,6 +25,7 @@ const RETRY_MS = 250
 
 export const createEmitter = (options: Options) => {
   const { store, lease, clock, sessionId } = options
+  const progressOf = createProgress()
   let seq = options.seq
   let queued: LogEvent[] = []
   let sending: Promise<void> | null = null
@@ -40,7 +41,8 @@ export const createEmitter = (options: Options) => {
         const events = queued
         queued = []
         const sentAt = monotonicMs()
-        const result = await persist(() => store.append(lease, seq, events, progressOf(events)))
+        const progress = progressOf(events)
+        const result = await persist(() => store.append(lease, seq, events, progress))
         if (result.verdict === 'ok') {
           seq += events.length
           clock.renewed(sentAt)
@@ -79,10 +81,10 @@ export const createEmitter = (options: Options) => {
   return {
     ...emitter,
     /** Stops sending. What was not sent yet goes with the last write: `finish` takes it and the expected seq. */
-    async close(): Promise<{ seq: number; rest: LogEvent[] }> {
+    async close(): Promise<{ seq: number; rest: LogEvent[]; progress: Progress }> {
       closed = true
       if (sending) await sending
-      return { seq, rest: [...queued] }
+      return { seq, rest: [...queued], progress: progressOf(queued) }
     },
   }
 }
@@ -99,34 +101,39 @@ export const persist = async <T>(write: () => Promise<T>): Promise<T> => {
   }
 }
 
-/** What these events change in the task's record. */
-export const progressOf = (events: readonly LogEvent[]): Progress => {
-  const set: Progress['set'] = {}
-  const add: Progress['add'] = {}
-  const count = (name: string, by: number) => {
-    if (by !== 0) add[name] = (add[name] ?? 0) + by
-  }
-  for (const event of events) {
-    switch (event.event_type) {
-      case 'iteration_start':
-        set['iteration'] = event.iteration
-        break
-      case 'think_complete':
-        count('model_calls', 1)
-        count('input_tokens', event.usage.input_tokens)
-        count('output_tokens', event.usage.output_tokens)
-        count('cached_tokens', event.usage.cached_tokens)
-        break
-      case 'tool_call_complete':
-        count('tool_calls', 1)
-        break
-      case 'iteration_complete':
-        // A finished iteration shows that the task does not kill its workers.
-        set['losses'] = 0
-        break
-      default:
-        break
+/** For one activation: what its events, given in order, change in the task's record. */
+export const createProgress = () => {
+  let begun: number | undefined
+  return (events: readonly LogEvent[]): Progress => {
+    const set: Progress['set'] = {}
+    const add: Progress['add'] = {}
+    const count = (name: string, by: number) => {
+      if (by !== 0) add[name] = (add[name] ?? 0) + by
     }
+    for (const event of events) {
+      switch (event.event_type) {
+        case 'iteration_start':
+          set['iteration'] = event.iteration
+          begun = event.iteration
+          break
+        case 'think_complete':
+          count('model_calls', 1)
+          count('input_tokens', event.usage.input_tokens)
+          count('output_tokens', event.usage.output_tokens)
+          count('cached_tokens', event.usage.cached_tokens)
+          break
+        case 'tool_call_complete':
+          count('tool_calls', 1)
+          break
+        case 'iteration_complete':
+          // Shows that the task does not kill its workers, unless a lost one had begun it: then what may have
+          // killed it was not run again.
+          if (event.iteration === begun) set['losses'] = 0
+          break
+        default:
+          break
+      }
+    }
+    return { set, add }
   }
-  return { set, add }
 }

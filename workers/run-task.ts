@@ -9,7 +9,7 @@ import type { TicketJob, TicketQueue } from '../src/tasks/queue.ts'
 import type { TaskRecord } from '../src/tasks/record.ts'
 import type { Lease, Store } from '../src/tasks/store.ts'
 import type { Activation, Activations, StopCause } from './activations.ts'
-import { createEmitter, persist, progressOf } from './emitter.ts'
+import { createEmitter, persist } from './emitter.ts'
 import { createLeaseClock, monotonicMs } from './lease.ts'
 
 export interface RunTaskOptions {
@@ -159,8 +159,7 @@ export const createRunTask = (options: RunTaskOptions) => {
     }
 
     async function finish(terminal: TerminalEvent | null, set: Record<string, string>): Promise<void> {
-      const { seq, rest } = await emitter.close()
-      const progress = progressOf(rest)
+      const { seq, rest, progress } = await emitter.close()
       const result = await persist(() =>
         store.finish(lease, seq, rest, terminal, { set: { ...progress.set, ...set }, add: progress.add }),
       )

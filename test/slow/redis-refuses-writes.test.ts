@@ -20,7 +20,7 @@ const refusals: [string, string[], string[]][] = [
   ],
 ]
 
-test.concurrent.each(refusals)(
+test.each(refusals)(
   'while Redis %s changes are answered 503, reads go on, and finished steps are held',
   async (_, refuse, lift) => {
     const fleet = await startFleet()

@@ -4,7 +4,7 @@ import { expect, onTestFinished, test, vi } from 'vitest'
 import type { LogEvent } from '../../src/schemas/event.ts'
 import type { Ticket } from '../../src/tasks/replies.ts'
 import type { Lease } from '../../src/tasks/store.ts'
-import { progressOf } from '../../workers/emitter.ts'
+import { createProgress } from '../../workers/emitter.ts'
 import { openStore } from '../support/redis.ts'
 import { TASK_FIELDS } from '../support/task-fields.ts'
 
@@ -202,12 +202,25 @@ test('the fifth loss in a row ends the task with worker_lost, and the next one g
   expect(await store.finish(lease, 1, [], null, NOTHING)).toMatchObject({ verdict: 'lost' })
 })
 
-test('a finished iteration shows that the task is harmless: its losses count anew', async () => {
+test('a whole iteration shows that the task is harmless, one that a lost worker began does not', async () => {
   const { running, loseAgain, store, redis, taskKey } = setup()
   const lease = await running()
   await redis.hset(taskKey(lease.task_id), 'losses', 4)
-  const done: LogEvent = { event_type: 'iteration_complete', iteration: 1, tokens_used: 1, tools_run: 0 }
-  await store.append(lease, 1, [done], progressOf([done]))
+  const start = (iteration: number): LogEvent => ({
+    event_type: 'iteration_start',
+    iteration,
+    max_iterations: 9,
+  })
+  const done = (iteration: number): LogEvent => ({
+    event_type: 'iteration_complete',
+    iteration,
+    tokens_used: 1,
+    tools_run: 0,
+  })
+  const progressOf = createProgress()
+  await store.append(lease, 1, [done(1), start(2)], progressOf([done(1), start(2)]))
+  expect(await redis.hget(taskKey(lease.task_id), 'losses')).toBe('4')
+  await store.append(lease, 3, [done(2)], progressOf([done(2)]))
   expect(await redis.hget(taskKey(lease.task_id), 'losses')).toBe('0')
   expect((await loseAgain(lease.task_id, 1)).tickets).toHaveLength(1)
 })

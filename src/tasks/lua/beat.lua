@@ -5,6 +5,8 @@
 -- Returns {ms until the next task is due or '', number of leases, 'ok' | 'cancel' | 'lost' per lease, number of session ids to purge, session id …, ticket…}
 local worker, lease, jobs, random, most = ARGV[1], number(ARGV[4]), ARGV[5], number(ARGV[6]), number(ARGV[7])
 local tickets, purge, verdicts = {}, {}, {}
+-- Of a task that lost its worker more than once, times its losses.
+local BACK_OFF_MIN, BACK_OFF_MAX = 1000, 10000
 local sent = redis.call('HMGET', key('worker', worker), 'beat', 'gave')
 local again = sent[1] == ARGV[6] and sent[2]
 
@@ -15,6 +17,11 @@ redis.call('EXPIRE', key('worker', worker), ARGV[3])
 -- Nobody could renew anything while Redis was away, so nobody is to lose a lease for it.
 local last = number(redis.call('GET', key('last_beat')))
 if last > 0 and NOW - last > 1500 then redis.call('SET', key('grace_until'), NOW + lease, 'PX', lease) end
+-- The clock was set back: what is to come soon now lies far ahead and is brought near again, a part with each beat.
+if last - NOW > 1500 then
+  redis.call('DEL', key('grace_until'))
+  redis.call('ZUNIONSTORE', key('mend'), 2, key('due'), key('due:tickets'))
+end
 redis.call('SET', key('last_beat'), NOW)
 
 for i = 8, #ARGV, 2 do
@@ -43,7 +50,7 @@ local function lose(id, r)
     -- Neighbours of a poisonous task must not fall with it again: it comes back alone. The old ticket is void.
     redis.call('HINCRBY', key('task', id), 'ticket', 1)
     random = (random * 9301.7 + 0.2113) % 1
-    local back = NOW + math.floor((1000 + random * 9000) * losses)
+    local back = NOW + math.floor((BACK_OFF_MIN + random * (BACK_OFF_MAX - BACK_OFF_MIN)) * losses)
     redis.call('HSET', key('task', id), 'not_before', back)
     redis.call('ZADD', key('due'), math.min(back, number(r.deadline)), id)
   end
@@ -84,6 +91,30 @@ local function look_at(id)
   end
 end
 
+-- Nothing may lie further ahead than it can when it is set. (A schedule may: it names a time, not a length.)
+local function bring_near(id)
+  if string.match(id, '^session:') then return redis.call('ZADD', key('due'), NOW, id) end
+  local r = record(id)
+  if not r or ended(r.status) then return end
+  local at
+  if r.deadline then
+    r.deadline = math.min(number(r.deadline), NOW + math.floor(number(r.timeout_s) * 1000))
+    redis.call('HSET', key('task', id), 'deadline', r.deadline)
+    at = r.deadline
+  end
+  if r.status == 'running' then
+    at = math.min(number(r.lease_until), NOW + lease)
+    redis.call('HSET', key('task', id), 'lease_until', at)
+  elseif r.not_before then
+    local back = math.min(number(r.not_before), NOW + BACK_OFF_MAX * number(r.losses))
+    redis.call('HSET', key('task', id), 'not_before', back)
+    at = math.min(back, number(r.deadline))
+  end
+  if at then redis.call('ZADD', key('due'), at, id) end
+  local recheck = number(redis.call('ZSCORE', key('due:tickets'), id))
+  if recheck > NOW + TICKET_RECHECK_MAX then redis.call('ZADD', key('due:tickets'), NOW + TICKET_RECHECK, id) end
+end
+
 local function look_at_due()
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', key('due'), '-inf', NOW, 'LIMIT', 0, most)) do look_at(id) end
 end
@@ -110,6 +141,8 @@ end
 if again then
   tickets, purge = unpack(cjson.decode(again))
 else
+  local far = redis.call('ZPOPMIN', key('mend'), most * 5)
+  for i = 1, #far, 2 do bring_near(far[i]) end
   look_at_due()
   look_for_lost_tickets()
   redis.call('HSET', key('worker', worker), 'beat', ARGV[6], 'gave', cjson.encode({ tickets, purge }))

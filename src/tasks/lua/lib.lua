@@ -146,7 +146,7 @@ local function totals(r)
   return {
     total_iterations = number(r.iteration),
     total_tokens = number(r.input_tokens) + number(r.output_tokens),
-    duration = started > 0 and NOW - started or 0,
+    duration = started > 0 and math.max(0, NOW - started) or 0,
   }
 end
 
@@ -159,12 +159,32 @@ local function end_cancelled(id, r, tickets)
   }, tickets)
 end
 
+-- The task's latest answer with text in it, looked for in the last entries of its session; nil when there is none.
+local function last_text(id, r)
+  local before = '+'
+  for _ = 1, 10 do
+    local entries = redis.call('XREVRANGE', key('session', r.session_id, 'log'), before, '(' .. (r.log_from or '0-0'), 'COUNT', 50)
+    for _, entry in ipairs(entries) do
+      local e = {}
+      for i = 1, #entry[2], 2 do e[entry[2][i]] = entry[2][i + 1] end
+      if e.task == id and e.type == 'think_complete' then
+        local content = cjson.decode(e.data).content
+        if string.find(content, '%S') then return content end
+      end
+      before = '(' .. entry[1]
+    end
+    if #entries < 50 then return nil end
+  end
+end
+
+-- Nobody is at work on it who could say how far it came: the best answer there is comes from the log.
 local function end_failed(id, r, code, message, stop_reason, tickets)
   local data = totals(r)
   data.error = { code = code, message = message }
   data.stop_reason = stop_reason
+  data.partial_answer = last_text(id, r)
   end_task(id, r, 'failed', 'task_failed', cjson.encode(data), {
-    stop_reason = stop_reason, message = message, error = cjson.encode(data.error),
+    stop_reason = stop_reason, message = message, error = cjson.encode(data.error), answer = data.partial_answer,
   }, tickets)
 end
 
