@@ -82,6 +82,9 @@ export const createRunTask = (options: RunTaskOptions) => {
     if (record.cancel !== undefined) activation.stop('cancelled')
     try {
       const history = await readAll(store, record.session_id)
+      // `begin` refuses what a newer release has worked on; going on without knowing all steps could repeat one.
+      if (history.some((event) => event.task_id === record.id && event.event_type === 'foreign'))
+        throw new Error('the log of this task holds entries that this release cannot read')
       const outcome = await options.runAgent({
         task: options.agentTask(record),
         history,

@@ -2,7 +2,7 @@
  * The conversation as a fold over a session's log: the same events give the same messages, live and resumed.
  * Call ids are unique within a task only; whoever sends messages of several tasks makes them unique.
  */
-import type { Event, LogEvent, ToolCall } from '../schemas/event.ts'
+import type { Event, LoggedEvent, ToolCall } from '../schemas/event.ts'
 import type { ChatMessage } from './model.ts'
 
 /** What an empty answer leaves in the conversation. */
@@ -31,7 +31,7 @@ export const foldTranscript = (history: readonly Event[], taskId: string): ChatM
 }
 
 /** One task's part: its text, then each answer followed by a result for every one of its calls. */
-export const foldTask = (events: readonly LogEvent[]): ChatMessage[] => {
+export const foldTask = (events: readonly LoggedEvent[]): ChatMessage[] => {
   const results = new Map<string, string>()
   const started = new Set<string>()
   for (const event of events) {
@@ -45,7 +45,7 @@ export const foldTask = (events: readonly LogEvent[]): ChatMessage[] => {
   return events.flatMap((event) => messagesOf(event, resultOf))
 }
 
-const messagesOf = (event: LogEvent, resultOf: (call: ToolCall) => string): ChatMessage[] => {
+const messagesOf = (event: LoggedEvent, resultOf: (call: ToolCall) => string): ChatMessage[] => {
   if (event.event_type === 'task_queued') return [{ role: 'user', content: event.task }]
   if (event.event_type === 'think_complete') return answerMessages(event, resultOf)
   if (event.event_type === 'task_cancelled')

@@ -2,7 +2,7 @@
  * Where a task stands, read off its own events. The loop asks after every step, so a resumed task goes the way
  * an undisturbed one goes: there is no second code path to keep in agreement.
  */
-import type { Effect, LogEvent, StopReason, ToolCall } from '../schemas/event.ts'
+import type { Effect, LogEvent, LoggedEvent, StopReason, ToolCall } from '../schemas/event.ts'
 import { isBlank } from './fold.ts'
 
 /** Empty answers in a row that are answered by a nudge; the next one fails the task. */
@@ -58,7 +58,7 @@ interface Scan {
 }
 
 /** `events`: this task's own, in order. */
-export const resumePoint = (events: readonly LogEvent[], maxIterations: number): ResumePoint => {
+export const resumePoint = (events: readonly LoggedEvent[], maxIterations: number): ResumePoint => {
   const scan = scanEvents(events)
   const next = nextStep(scan, maxIterations)
   const inNewIteration = next.kind === 'think' && !next.logged
@@ -100,7 +100,7 @@ const openCalls = (answer: Answer, { startedCalls, doneCalls }: Scan): OpenCall[
       return effect === undefined ? call : { ...call, effect }
     })
 
-const scanEvents = (events: readonly LogEvent[]): Scan => {
+const scanEvents = (events: readonly LoggedEvent[]): Scan => {
   const scan: Scan = {
     started: false,
     iteration: 0,

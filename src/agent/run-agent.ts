@@ -1,5 +1,5 @@
 /** The agent loop: one activation of a task, from its log to its answer. */
-import type { LogEvent } from '../schemas/event.ts'
+import type { LogEvent, LoggedEvent } from '../schemas/event.ts'
 import type { AgentDeps, AgentOutcome, AgentRun, AgentTask } from './agent.ts'
 import { FINAL_REQUEST, foldTask, foldTranscript } from './fold.ts'
 import type { ChatMessage } from './model.ts'
@@ -26,7 +26,7 @@ const EMPTY_ANSWER = {
 export const runAgent = async (run: AgentRun, deps: AgentDeps): Promise<AgentOutcome> => {
   const { task, emitter, signal } = run
   const { max_iterations } = task
-  const own: LogEvent[] = run.history.filter((event) => event.task_id === task.task_id)
+  const own: LoggedEvent[] = run.history.filter((event) => event.task_id === task.task_id)
   const emit = (...events: LogEvent[]) => {
     own.push(...events)
     emitter.emit(...events)
@@ -96,7 +96,7 @@ const runTools = async (
 const createAsking = (
   run: AgentRun,
   deps: AgentDeps,
-  own: readonly LogEvent[],
+  own: readonly LoggedEvent[],
   emit: (event: LogEvent) => void,
 ) => {
   const { task, emitter, signal, model, throttle, shouldPause, log } = run
@@ -142,7 +142,7 @@ const createAsking = (
 }
 
 /** `task_queued` opens the fold; a history handed over without it still gives the model its task. */
-const ownMessages = (own: readonly LogEvent[], task: AgentTask): ChatMessage[] => {
+const ownMessages = (own: readonly LoggedEvent[], task: AgentTask): ChatMessage[] => {
   const queued = own.some((event) => event.event_type === 'task_queued')
   return [...(queued ? [] : [{ role: 'user' as const, content: task.task }]), ...foldTask(own)]
 }

@@ -8,7 +8,7 @@ import { compareIds, LOG_START } from '../tasks/event-log.ts'
 import type { EphemeralFrame, Feed } from '../tasks/feed.ts'
 import type { TaskRecord } from '../tasks/record.ts'
 import type { Store } from '../tasks/store.ts'
-import type { View } from '../tasks/view.ts'
+import type { EventView, View } from '../tasks/view.ts'
 import type { EventStream, EventStreamRequest } from './event-routes.ts'
 
 interface Options {
@@ -188,8 +188,7 @@ const createFrames = ({ view, redact }: Pick<Options, 'view' | 'redact'>) => {
   const live = new WeakMap<EphemeralFrame, Uint8Array>()
   return {
     event(event: Event): Uint8Array {
-      const made =
-        durable.get(event) ?? encoder.encode(`id: ${event.id}\n${named(event.event_type, view(event))}`)
+      const made = durable.get(event) ?? encoder.encode(durableFrame(view(event)))
       durable.set(event, made)
       return made
     },
@@ -206,5 +205,7 @@ const masked = (frame: EphemeralFrame, redact: (text: string) => string): Epheme
   frame.event_type === 'assistant_message'
     ? { ...frame, delta: redact(frame.delta) }
     : { ...frame, chunk: redact(frame.chunk) }
+
+const durableFrame = (seen: EventView): string => `id: ${seen.id}\n${named(seen.event_type, seen)}`
 
 const named = (name: string, data: object): string => `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`

@@ -148,11 +148,19 @@ export interface EventPlace {
   parent_task_id?: string
   seq: number
 }
-export type Event = EventPlace & LogEvent
+/** An entry of a release that this one cannot read: passed on as it is, but redacted; no fold looks at it. */
+export interface ForeignEvent {
+  event_type: 'foreign'
+  /** Its own. */
+  type: string
+  payload: Record<string, unknown>
+}
+export type LoggedEvent = LogEvent | ForeignEvent
+export type Event = EventPlace & LoggedEvent
 
 export const TERMINAL_EVENTS = ['task_complete', 'task_failed', 'task_cancelled'] as const
 export type TerminalEvent = Extract<LogEvent, { event_type: (typeof TERMINAL_EVENTS)[number] }>
-export const isTerminal = <E extends LogEvent>(event: E): event is E & TerminalEvent =>
+export const isTerminal = <E extends LoggedEvent>(event: E): event is E & TerminalEvent =>
   (TERMINAL_EVENTS as readonly string[]).includes(event.event_type)
 
 /** Not stored, no id, may be dropped. `offset`: characters of this text sent before; 0 starts again. */

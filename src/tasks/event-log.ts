@@ -1,6 +1,6 @@
 /** Entries of a session's log (a Redis stream) and their live copies, parsed. */
 import { z } from 'zod'
-import { type Event, LogEvent } from '../schemas/event.ts'
+import { type Event, LogEvent, type LoggedEvent } from '../schemas/event.ts'
 
 /** Before every entry. */
 export const LOG_START = '0-0'
@@ -44,9 +44,9 @@ export const entryOf = (id: string, flat: readonly string[]): RawEntry => {
 
 const Payload = z.looseObject({})
 
-/** Throws when the entry is none this release knows. */
+/** An entry this release cannot read, because a newer one wrote it, becomes `foreign`. */
 export const eventOf = (sessionId: string, entry: RawEntry): Event => ({
-  ...LogEvent.parse({ ...Payload.parse(JSON.parse(entry.data)), event_type: entry.type }),
+  ...loggedOf(entry.type, Payload.parse(JSON.parse(entry.data))),
   id: entry.id,
   timestamp: new Date(entry.at).toISOString(),
   session_id: sessionId,
@@ -54,3 +54,8 @@ export const eventOf = (sessionId: string, entry: RawEntry): Event => ({
   ...(entry.parent === undefined ? {} : { parent_task_id: entry.parent }),
   seq: entry.seq,
 })
+
+const loggedOf = (type: string, payload: Record<string, unknown>): LoggedEvent => {
+  const known = LogEvent.safeParse({ ...payload, event_type: type })
+  return known.success ? known.data : { event_type: 'foreign', type, payload }
+}

@@ -64,7 +64,7 @@ export const createFeed = (options: { subscriber: Redis; store: Store; log: Log 
       return
     }
     if ('frame' in message) {
-      if (!state.attempts.admits(message.frame)) return
+      if (!message.frame || !state.attempts.admits(message.frame)) return
       for (const listener of state.listeners) listener.ephemeral(message.frame)
       return
     }
@@ -186,10 +186,9 @@ export const createFeed = (options: { subscriber: Redis; store: Store; log: Log 
             deliver(event)
           }
           if (page.length > 0 || missed) continue
-          if (doubtful && f.goesOn && !(await f.goesOn())) return
-          if (missed) continue
-          doubtful = false
           live = true
+          if (doubtful && f.goesOn && !(await f.goesOn())) return
+          doubtful = missed
         } catch (error) {
           if (!(error instanceof RedisUnavailable)) throw error
           await pause(OUTAGE_RETRY_MS, undefined, { signal: f.signal }).catch(() => {})
@@ -254,7 +253,6 @@ const createAttempts = (store: Store, log: Log) => {
 }
 
 const Message = z.union([
-  z.object({ task: z.string(), at: z.number(), frame: EphemeralEvent }),
   z.object({
     prev: z.string(),
     id: z.string(),
@@ -265,19 +263,22 @@ const Message = z.union([
     data: z.string().exactOptional(),
     parent: z.string().exactOptional(),
   }),
+  z.object({ task: z.string(), at: z.number(), frame: z.unknown() }),
 ])
 
-/** What `log_event` in lua/lib.lua publishes, or an ephemeral frame (`ephemeralMessage`). */
+/** What `log_event` in lua/lib.lua publishes, or an ephemeral frame (`ephemeralMessage`); null for one of a newer release. */
 const parseMessage = (
   sessionId: string,
   text: string,
-): { prev: string; id: string; event?: Event } | { frame: EphemeralFrame } => {
+): { prev: string; id: string; event?: Event } | { frame: EphemeralFrame | null } => {
   const message = Message.parse(JSON.parse(text))
   if ('frame' in message) {
-    const { task, at, frame } = message
+    const { task, at } = message
+    const frame = EphemeralEvent.safeParse(message.frame)
+    if (!frame.success) return { frame: null }
     return {
       frame: {
-        ...frame,
+        ...frame.data,
         session_id: sessionId,
         task_id: task,
         timestamp: new Date(at).toISOString(),

@@ -10,7 +10,7 @@ const LAST_POSSIBLE_ID = '18446744073709551615-18446744073709551615'
 const LastId = z.string().nullish()
 
 export const createReads = (redis: Redis, key: (...parts: string[]) => string) => {
-  /** Events after `after` (exclusive), oldest first, raw; entries of releases we cannot read throw. */
+  /** Events after `after` (exclusive), oldest first, raw. */
   const readLog = async (sessionId: string, after: string, count: number): Promise<Event[]> => {
     // Redis refuses to look beyond its last possible id.
     if (after === LAST_POSSIBLE_ID) return []

@@ -41,9 +41,10 @@ export const TaskRecord = z.object({
   attempt: count,
   worker: z.string().optional(),
   seq: count,
-  resume_reason: ResumeReason.optional(),
+  // A newer release may know more reasons than this one.
+  resume_reason: ResumeReason.optional().catch(undefined),
   iteration: count,
-  stop_reason: StopReason.optional(),
+  stop_reason: StopReason.optional().catch(undefined),
   answer: z.string().optional(),
   error: json(TaskError).optional(),
   input_tokens: count,

@@ -1,10 +1,10 @@
 /** The one function through which events leave for clients, mirrors and application logs: redacted and capped. */
-import type { Event, EventPlace, LogEvent } from '../schemas/event.ts'
+import type { Event, EventPlace } from '../schemas/event.ts'
 
 /** Characters of one text field a client is sent. */
 const CAP = 16_000
 
-export type EventView = EventPlace & { event_type: LogEvent['event_type'] } & Record<string, unknown>
+export type EventView = EventPlace & { event_type: string } & Record<string, unknown>
 
 export const createView = (redact: (text: string) => string) => {
   const clean = maskedBy((text) => cap(redact(text)), redact)
@@ -39,6 +39,11 @@ export const createView = (redact: (text: string) => string) => {
         }
       case 'task_cancelled':
         return { ...event, reason: redact(event.reason) }
+      case 'foreign': {
+        const { type, payload, ...place } = event
+        const shown = clean(payload)
+        return { ...(typeof shown === 'object' ? shown : {}), ...place, event_type: type }
+      }
       case 'task_started':
       case 'task_resumed':
       case 'iteration_start':

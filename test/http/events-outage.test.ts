@@ -1,6 +1,8 @@
 /** Event streams while Redis is killed, restarted or silent; connected to it as the API process is. */
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, inject, test, vi } from 'vitest'
 import { createBaseApp } from '../../src/http/base-app.ts'

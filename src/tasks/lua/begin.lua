@@ -12,6 +12,8 @@ if ended(r.status) then
   woke_again(r, tickets)
   return reply('ended', tickets)
 end
+-- Only a newer release knows how to go on with what a newer one began. Its ticket is given out again until one comes.
+if number(r.v) > number(VERSION) then return { 'stale' } end
 if r.status == 'running' and r.activation ~= activation then return { 'held' } end
 if r.status ~= 'running' then
   if r.status ~= 'pending' or r.ticket ~= ticket or r.not_before then return { 'stale' } end
@@ -21,7 +23,7 @@ if r.status ~= 'running' then
   end
   local until_ms = NOW + lease
   redis.call('HINCRBY', key('task', id), 'attempt', 1)
-  redis.call('HSET', key('task', id), 'activation', activation, 'worker', worker, 'lease_until', until_ms)
+  redis.call('HSET', key('task', id), 'v', VERSION, 'activation', activation, 'worker', worker, 'lease_until', until_ms)
   if not r.started_at then
     redis.call('HSET', key('task', id), 'started_at', NOW, 'deadline', NOW + math.floor(number(r.timeout_s) * 1000))
   end
