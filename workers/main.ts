@@ -44,6 +44,8 @@ import { createActivations } from './activations.ts'
 import { createComponents } from './components.ts'
 import { createHeartbeat } from './heartbeat.ts'
 import { startKeeper } from './keeper.ts'
+import { monotonicMs } from './lease.ts'
+import { createLiveness } from './liveness.ts'
 import { createRunTask } from './run-task.ts'
 import { createThrottle } from './throttle.ts'
 import { startWorker } from './worker.ts'
@@ -218,14 +220,24 @@ const keeper = startKeeper({
   }),
   log,
 })
+let confirmedAt = monotonicMs()
 const heartbeat = createHeartbeat({
   store,
   queue,
   activations,
   info,
-  onConfirmed: (sentAt) => guard.beat(sentAt),
+  onConfirmed: (sentAt) => {
+    confirmedAt = sentAt
+    guard.beat(sentAt)
+  },
   onPurge: (sessionIds) => keeper.purge(sessionIds),
   log,
+})
+const liveness = createLiveness({
+  waiting: () => queue.waiting(),
+  hasFreeSlot: () => activations.all().length < config.worker_concurrency,
+  confirmedAt: () => confirmedAt,
+  signal: leaving.signal,
 })
 const worker = startWorker({
   redis,
@@ -234,7 +246,10 @@ const worker = startWorker({
   store,
   activations,
   heartbeat,
-  runTask,
+  runTask: (job) => {
+    liveness.picked()
+    return runTask(job)
+  },
   concurrency: config.worker_concurrency,
   shutdownGraceMs: config.shutdown_grace_s * 1000,
   onThrottle: throttle.heard,
@@ -263,3 +278,5 @@ const { close } = closeWithGrace(
   },
 )
 onParentGone(close)
+// Thrown here it makes the process leave as it does when anything else breaks: hand over, then exit with 1.
+if (await liveness.wedged()) throw new Error('tickets wait and this worker takes none')

@@ -14,6 +14,8 @@ export interface TicketJob {
 export interface TicketQueue {
   /** Adding a ticket twice is harmless. Never throws: a ticket that could not be added is found by `beat`. */
   add(tickets: readonly Ticket[]): Promise<void>
+  /** Tickets that nobody has taken; none while somebody has paused the queue. */
+  waiting(): Promise<number>
   [Symbol.asyncDispose](): Promise<void>
 }
 
@@ -43,6 +45,9 @@ export const createTicketQueue = (options: { redis: Redis; prefix: string; log: 
           '[ServerCoordinator] tickets not added; the next heartbeats find them',
         )
       }
+    },
+    async waiting() {
+      return (await queue.isPaused()) ? 0 : queue.getJobCountByTypes('waiting', 'prioritized')
     },
     [Symbol.asyncDispose]: () => queue.close(),
   }
