@@ -4,7 +4,7 @@ import type { LogEvent, TerminalEvent } from '../../src/schemas/event.ts'
 import type { TaskStatus } from '../../src/schemas/task.ts'
 import type { Ticket } from '../../src/tasks/replies.ts'
 import type { Store } from '../../src/tasks/store.ts'
-import { progressOf } from '../../workers/emitter.ts'
+import { createProgress } from '../../workers/emitter.ts'
 import { TASK_FIELDS } from '../support/task-fields.ts'
 
 export type EventName = 'iteration_start' | 'think_complete' | 'iteration_complete'
@@ -101,6 +101,13 @@ export const perform = async (store: Store, call: Call): Promise<Told> => {
 export const FAR_MS = 3_600_000
 
 const leaseOf = ({ task, activation }: Holding) => ({ task_id: task, activation })
+
+/** As an activation tells that began the iteration itself. */
+const progressOf = (events: readonly LogEvent[]) => {
+  const progress = createProgress()
+  progress([eventOf('iteration_start')])
+  return progress(events)
+}
 
 const eventOf = (name: EventName): LogEvent => {
   switch (name) {

@@ -11,6 +11,8 @@ interface Entry {
   task: string
   seq: number
   type: string
+  /** JSON. */
+  data: string
 }
 
 export type State = Awaited<ReturnType<typeof readState>>
@@ -50,8 +52,8 @@ export const readState = async ({ store, redis }: OpenStore, taskIds: string[], 
   const hashes = sessionIds.map(() => next() as Hash)
   const logs = sessionIds.map(() =>
     (next() as [string, string[]][]).map(([id, flat]): Entry => {
-      const { task = '', seq, type = '' } = fieldsOf(flat)
-      return { id, task, seq: Number(seq), type }
+      const { task = '', seq, type = '', data = '' } = fieldsOf(flat)
+      return { id, task, seq: Number(seq), type, data }
     }),
   )
   const sessions = Object.fromEntries(
@@ -103,7 +105,11 @@ export const checkInvariants = (state: State): void => {
       })
       if (record['cancel'] !== undefined) expect(status, `of ${id}`).toBe('cancelled')
       const left = { error: 'error' in record, answer: 'answer' in record }
-      expect(left, `of ${id}`).toEqual({ error: status === 'failed', answer: status === 'completed' })
+      const told = JSON.parse(last?.data ?? '{}') as object
+      expect(left, `of ${id}`).toEqual({
+        error: status === 'failed',
+        answer: 'final_answer' in told || 'partial_answer' in told,
+      })
     } else if (status === 'running') {
       expect({ ...looked, place: has.place }, `of ${id}`).toEqual({ due: true, ticketDue: false, place: 0 })
       expect(due[id], `of ${id}`).toBeLessThanOrEqual(Math.max(Number(record['lease_until']), state.grace))
