@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
 import { messageOf, SessionNotRestorable } from '../errors.ts'
 import type { Log } from '../log.ts'
-import { eventOf, type RawEntry } from './event-log.ts'
+import { eventOf, isMisshapen, type RawEntry } from './event-log.ts'
 import { mirrorStateOf, type SessionFields } from './keeping.ts'
 import { type MirrorHead, MirrorUnreadable, readMirror, readMirrorHead } from './mirror-file.ts'
 import { present, TaskRecord } from './record.ts'
@@ -80,7 +80,8 @@ export const createArchive = (options: { store: Store; folder: SessionFolder; lo
       if (part.kind === 'event') {
         const { at, data, ...place } = part.event
         const entry = { ...place, at: Date.parse(at), data: JSON.stringify(data) }
-        eventOf(sessionId, entry)
+        if (isMisshapen(eventOf(sessionId, entry)))
+          throw new MirrorUnreadable(`${entry.id} is no ${entry.type}`)
         entries.push(entry)
         bytes += entry.data.length
       }

@@ -55,6 +55,12 @@ export const eventOf = (sessionId: string, entry: RawEntry): Event => ({
   seq: entry.seq,
 })
 
+/** Of a type this release knows, but not of its shape: nothing to take from a file that anybody may have changed. */
+export const isMisshapen = (event: Event): boolean =>
+  event.event_type === 'foreign' && KNOWN_TYPES.has(event.type)
+
+const KNOWN_TYPES = new Set<string>(LogEvent.options.map((option) => option.shape.event_type.value))
+
 const loggedOf = (type: string, payload: Record<string, unknown>): LoggedEvent => {
   const known = LogEvent.safeParse({ ...payload, event_type: type })
   return known.success ? known.data : { event_type: 'foreign', type, payload }

@@ -3,13 +3,16 @@ import type { Redis } from 'ioredis'
 import { z } from 'zod'
 import { viaRedis } from '../redis.ts'
 import type { Event } from '../schemas/event.ts'
+import { TASK_STATUSES, type TaskStats, TaskStatus } from '../schemas/task.ts'
 import { entryOf, eventOf } from './event-log.ts'
 import { parseRecord, type TaskRecord } from './record.ts'
+import type { RunScript } from './scripts.ts'
 
 const LAST_POSSIBLE_ID = '18446744073709551615-18446744073709551615'
+const Counts = z.record(TaskStatus, z.number())
 const LastId = z.string().nullish()
 
-export const createReads = (redis: Redis, key: (...parts: string[]) => string) => {
+export const createReads = (redis: Redis, key: (...parts: string[]) => string, run: RunScript) => {
   /** Events after `after` (exclusive), oldest first, raw. */
   const readLog = async (sessionId: string, after: string, count: number): Promise<Event[]> => {
     // Redis refuses to look beyond its last possible id.
@@ -26,6 +29,11 @@ export const createReads = (redis: Redis, key: (...parts: string[]) => string) =
       if (!record) return null
       const deleted = await viaRedis(redis.hexists(key('session', record.session_id), 'deleted'))
       return deleted ? null : record
+    },
+
+    async stats(): Promise<TaskStats> {
+      const counts = z.array(z.number()).parse(await run('stats', TASK_STATUSES))
+      return Counts.parse(Object.fromEntries(TASK_STATUSES.map((status, i) => [status, counts[i]])))
     },
 
     readLog,

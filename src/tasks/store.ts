@@ -7,7 +7,7 @@ import type { Redis } from 'ioredis'
 import { z } from 'zod'
 import { viaRedis } from '../redis.ts'
 import type { LogEvent, TerminalEvent } from '../schemas/event.ts'
-import { TASK_STATUSES, type TaskStats, TaskStatus } from '../schemas/task.ts'
+import { TaskStatus } from '../schemas/task.ts'
 import { createKeeping } from './keeping.ts'
 import { createReads } from './reads.ts'
 import { parseRecord, type TaskRecord } from './record.ts'
@@ -243,11 +243,6 @@ export const createStore = ({ redis, prefix, leaseMs }: StoreOptions) => {
       }
     },
 
-    async stats(): Promise<TaskStats> {
-      const counts = z.array(z.number()).parse(await run('stats', TASK_STATUSES))
-      return Counts.parse(Object.fromEntries(TASK_STATUSES.map((status, i) => [status, counts[i]])))
-    },
-
     async writeTodos(lease: Lease, todos: string): Promise<{ verdict: 'ok' } | Refusal> {
       const reply = Reply.parse(await run('write-todos', [lease.task_id, lease.activation, todos]))
       return reply[0] === 'ok' ? { verdict: 'ok' } : refusalOf(reply)
@@ -267,7 +262,7 @@ export const createStore = ({ redis, prefix, leaseMs }: StoreOptions) => {
       await viaRedis(redis.publish(key('events', sessionId), message))
     },
 
-    ...createReads(redis, key),
+    ...createReads(redis, key, run),
     keeping: createKeeping(redis, run, key),
     key,
     redis,
@@ -288,7 +283,6 @@ export interface ListQuery {
 /** What Lua's `string.lower` does to the texts it is compared with. */
 const asciiLower = (text: string) => text.replaceAll(/[A-Z]/g, (letter) => letter.toLowerCase())
 
-const Counts = z.record(TaskStatus, z.number())
 const LeaseVerdict = z.enum(['ok', 'cancel', 'lost'])
 const ListReply = z.tuple([z.string(), z.string()], z.array(z.string()))
 const Verdict = z.enum(['held', 'stale', 'ended', 'cancelled', 'gone'])

@@ -217,7 +217,7 @@ test('a file whose parts nobody could read afterwards is refused, and leaves not
   await keeper.lookAt(session)
   const whole = await readFile(folder.mirror(session), 'utf8')
   for (const [found, put] of [
-    ['"type":"iteration_start"', '"type":"of the future"'],
+    ['"type":"iteration_start"', '"type":"tool_call_start"'],
     ['"status":"completed"', '"status":"pondering"'],
     [`"session_id":"${session}","title"`, '"session_id":"another","title"'],
   ] as const) {
@@ -226,8 +226,12 @@ test('a file whose parts nobody could read afterwards is refused, and leaves not
     expect(await isEvicted(keeper, session)).toBe(true)
     expect(await store.readLog(session, '0-0', 10)).toEqual([])
   }
-  await writeFile(folder.mirror(session), whole)
+  // One of a type of its own is that of a newer release.
+  await writeFile(folder.mirror(session), whole.replace('"type":"iteration_start"', '"type":"of_the_future"'))
   expect(await archive.ready(session)).toBe(true)
+  expect(await store.readLog(session, '0-0', 10)).toContainEqual(
+    expect.objectContaining({ event_type: 'foreign', type: 'of_the_future' }),
+  )
 })
 
 test('a session made anew under the id of a deleted one keeps its file', async () => {
