@@ -23,37 +23,43 @@ interface Span {
   worker: string
   from: number
   until: number
-  /** Its last event, and how the span ended. */
+  /** Its last event, and the one that opened the next span. */
   lastAt: number
   next?: LogEntry
+  /** Workers lost in a row without an iteration begun and finished, this span's included when it was lost. */
+  losses: number
 }
+
+const isLoss = (entry: LogEntry | undefined) => entry?.data['reason'] === 'worker_lost'
 
 /** When each worker worked on which task, as the logs tell it. */
 const spansOf = (history: History): Span[] =>
   Object.values(history.logs).flatMap((log) =>
-    [...Map.groupBy(log, (entry) => entry.task).values()].flatMap((entries) => {
-      const spans: Span[] = []
-      for (const entry of entries) {
-        const open = spans.at(-1)
-        if (open && OPENING.includes(entry.type)) {
-          open.until = entry.at
-          open.next = entry
-        }
-        if (OPENING.includes(entry.type))
-          spans.push({
-            task: entry.task,
-            worker: String(entry.data['worker']),
-            from: entry.at,
-            until: Number.POSITIVE_INFINITY,
-            lastAt: entry.at,
-          })
-        const now = spans.at(-1)
-        if (now) now.lastAt = entry.at
-        if (now && TERMINAL.includes(entry.type)) now.until = entry.at
-      }
-      return spans
-    }),
+    [...Map.groupBy(log, (entry) => entry.task).values()].flatMap(spansOfTask),
   )
+
+const spansOfTask = (entries: readonly LogEntry[]): Span[] => {
+  const spans: Span[] = []
+  let losses = 0
+  let begun: unknown
+  for (const entry of entries) {
+    const { task, at, type, data } = entry
+    if (OPENING.includes(type)) {
+      const open = spans.at(-1)
+      if (isLoss(entry)) losses += 1
+      if (open) Object.assign(open, { until: at, next: entry, losses })
+      begun = undefined
+      const worker = String(data['worker'])
+      spans.push({ task, worker, from: at, until: Number.POSITIVE_INFINITY, lastAt: at, losses: 0 })
+    }
+    if (type === 'iteration_start') begun = data['iteration']
+    if (type === 'iteration_complete' && data['iteration'] === begun) losses = 0
+    const now = spans.at(-1)
+    if (now) now.lastAt = at
+    if (now && TERMINAL.includes(type)) now.until = at
+  }
+  return spans
+}
 
 /** Milliseconds between `from` and `until` in which every living worker was full. */
 const fullMs = (history: History, spans: readonly Span[], from: number, until: number): number => {
@@ -75,38 +81,31 @@ const overlaps = (fault: Fault, from: number, until: number) =>
   fault.at <= until && (fault.until ?? fault.at) >= from
 
 /**
- * From a worker's kill to `task_resumed` of each task it held, less the time no slot was free. `alone`: those
- * during which nothing else was broken, that were their task's first loss in a row.
+ * From a worker's kill to `task_resumed` of each task it held, less the time no slot was free. `first`: their
+ * first loss in a row (a further one makes a task wait on purpose), while Redis was up.
  */
-export const recoveries = (history: History): { all: Spread; alone: Spread } => {
+export const recoveries = (history: History): { all: Spread; first: Spread } => {
   const spans = spansOf(history)
   const idOf = new Map(history.workers.map((life) => [life.name, life.worker_id]))
+  const outages = history.faults.filter(({ kind }) => kind === 'kill_redis')
   const found = history.faults
     .filter((fault) => fault.kind === 'kill_worker')
-    .flatMap((fault) =>
-      spans
-        .filter(
-          (span) => span.worker === idOf.get(fault.target) && span.from <= fault.at && fault.at < span.until,
-        )
-        .flatMap((span) => {
-          const { next } = span
-          if (next?.data['reason'] !== 'worker_lost') return []
-          const others = history.faults.filter(
-            (other) => other !== fault && overlaps(other, fault.at - 1000, next.at),
-          )
-          const ms = next.at - fault.at - fullMs(history, spans, fault.at, next.at)
-          const before = spans.filter((other) => other.task === span.task && other.from < span.from)
-          const again = before.some((other) => other.next?.data['reason'] === 'worker_lost')
-          return [{ ms, alone: others.length === 0 && !again }]
-        }),
-    )
-  return split(found)
+    .flatMap((fault) => {
+      const lost = spans.filter(
+        (span) => span.worker === idOf.get(fault.target) && span.from <= fault.at && fault.at < span.until,
+      )
+      return lost.flatMap(({ next, losses }) => {
+        if (!next || !isLoss(next)) return []
+        const ms = next.at - fault.at - fullMs(history, spans, fault.at, next.at)
+        const first = losses === 1 && !outages.some((outage) => overlaps(outage, fault.at - 4000, next.at))
+        return [{ ms, first }]
+      })
+    })
+  return {
+    all: spreadOf(found.map(({ ms }) => ms)),
+    first: spreadOf(found.filter(({ first }) => first).map(({ ms }) => ms)),
+  }
 }
-
-const split = (found: readonly { ms: number; alone: boolean }[]) => ({
-  all: spreadOf(found.map(({ ms }) => ms)),
-  alone: spreadOf(found.filter(({ alone }) => alone).map(({ ms }) => ms)),
-})
 
 /**
  * From the last finished step of a task on a draining worker to its `task_resumed`. `alone`: those during which
@@ -122,7 +121,10 @@ export const handOvers = (history: History): { all: Spread; alone: Spread } => {
     )
     return [{ ms, alone: others.length === 0 }]
   })
-  return split(found)
+  return {
+    all: spreadOf(found.map(({ ms }) => ms)),
+    alone: spreadOf(found.filter(({ alone }) => alone).map(({ ms }) => ms)),
+  }
 }
 
 /** From a cancel that was accepted to the end of the model stream it broke off. */

@@ -27,7 +27,7 @@ export const summaryOf = (history: History): string => {
     'faults:',
     ...faults,
     `kill → task_resumed (ms, less the time no slot was free): ${told(recovered.all)}`,
-    `  nothing else broken meanwhile, first loss: ${told(recovered.alone)}`,
+    `  first loss in a row, Redis up: ${told(recovered.first)}`,
     `last step on a draining worker → task_resumed (ms): ${told(handedOver.all)}`,
     `  nothing else broken meanwhile: ${told(handedOver.alone)}`,
     `cancel sent → model stream closed (ms): ${told(cancelTimes(history))}`,
