@@ -1,12 +1,12 @@
 /** Breaks things by seed: a timeline of faults, each done to one member of the fleet or to Redis. */
 import { setTimeout as pause } from 'node:timers/promises'
+import type { RedisServer } from '../support/redis-server.ts'
 import type { Client } from './client.ts'
 import type { Fleet, Member } from './fleet.ts'
 import type { Fault, FaultKind } from './history.ts'
 import type { ModelServer } from './model-server.ts'
 import type { Failpoint } from './proxy.ts'
 import type { Random } from './random.ts'
-import type { RedisServer } from './redis-server.ts'
 import type { Settings } from './settings.ts'
 
 interface Options {

@@ -2,7 +2,7 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { freePort } from './free-port.ts'
+import { freePort } from '../support/free-port.ts'
 import type { WorkerLife } from './history.ts'
 import type { ModelServer } from './model-server.ts'
 import { type FleetProcess, startProcess } from './process.ts'

@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
+import { startRedisServer } from '../support/redis-server.ts'
 import { check, formatViolations } from './check.ts'
 import { createClient } from './client.ts'
 import { createCollector } from './collect.ts'
@@ -14,7 +15,6 @@ import { startModelServer } from './model-server.ts'
 import { planTasks } from './plan.ts'
 import { createRandom } from './random.ts'
 import { createReaders } from './readers.ts'
-import { startRedis } from './redis-server.ts'
 import { summaryOf } from './report.ts'
 import { readSettings, type Settings, USAGE } from './settings.ts'
 import { createUsers } from './users.ts'
@@ -33,14 +33,14 @@ const run = async (settings: Settings, folder: string): Promise<History> => {
   const workspace = join(folder, 'workspace')
   await mkdir(workspace, { recursive: true })
   const random = createRandom(settings.seed)
-  const redis = resources.use(await startRedis(join(folder, 'redis'), settings.fsync))
+  const redis = resources.use(await startRedisServer({ fsync: settings.fsync }))
   const effects = resources.use(await startEffects(workspace))
   const model = resources.use(await startModelServer({ callFor: effects.callFor }))
   const { workers } = settings
   const fleet = await startFleet({
     folder,
     workspace,
-    redisSocket: redis.socket,
+    redisSocket: redis.url,
     prefix: PREFIX,
     model,
     workers,

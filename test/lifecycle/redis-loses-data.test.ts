@@ -11,7 +11,7 @@ import { watch } from '../support/sse.ts'
 const WORKS_AGAIN_WITHIN_MS = 3000
 
 const losses: [string, (fleet: Fleet) => Promise<unknown>][] = [
-  ['is flushed', ({ redis }) => redis.call('FLUSHALL')],
+  ['is flushed', ({ redis }) => redis.client.call('FLUSHALL')],
   [
     'comes back empty',
     async ({ redis }) => {

@@ -1,7 +1,7 @@
 /** Processes that are there before their Redis. */
 import { expect, test } from 'vitest'
 import { startFleet } from '../support/fleet.ts'
-import { freePort } from '../support/node-process.ts'
+import { freePort } from '../support/free-port.ts'
 import { eventually } from '../support/processes.ts'
 
 const WORKS_WITHIN_MS = 3000

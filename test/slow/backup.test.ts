@@ -1,25 +1,17 @@
 /** What an operator does with the folders of a whole ALEX: copy them, lose everything, put them back. */
+
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { cp, readFile, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { join, resolve } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import type { Session } from '../../src/schemas/session.ts'
 import type { Task, TaskCreated } from '../../src/schemas/task.ts'
+import { freePort } from '../support/free-port.ts'
 import { makeFolder } from '../support/keep.ts'
 import { eventually } from '../support/processes.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
-
-const freePort = async (): Promise<number> => {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  return address !== null && typeof address === 'object' ? address.port : 0
-}
 
 /** `npm start` with everything below `home`; ended when the test ends. */
 const start = async (home: string) => {

@@ -6,6 +6,7 @@ import { join, resolve } from 'node:path'
 import { expect, test } from 'vitest'
 import { isAlive, until } from '../config/processes.ts'
 import { tempFolder } from '../config/temp.ts'
+import { freePort } from '../support/free-port.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 
@@ -21,13 +22,6 @@ const listen = async (): Promise<{ server: Server; port: number }> => {
   const address = server.address()
   if (address === null || typeof address === 'string') throw new Error('no port')
   return { server, port: address.port }
-}
-
-const freePort = async (): Promise<number> => {
-  const { server, port } = await listen()
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 /** `./deploy.sh` of this checkout with a port and homes of its own; stopped and swept after the test. */

@@ -12,7 +12,7 @@ import type { LogEntry, ModelCall, PlannedCall } from '../chaos/history.ts'
 import { startModelServer } from '../chaos/model-server.ts'
 import { createRandom } from '../chaos/random.ts'
 import { createReaders } from '../chaos/readers.ts'
-import { startRedis } from '../chaos/redis-server.ts'
+import { startRedisServer } from '../support/redis-server.ts'
 
 const TASKS = 12
 
@@ -23,14 +23,14 @@ const startService = async () => {
   resources.defer(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }))
   const workspace = join(folder, 'workspace')
   await mkdir(workspace)
-  const redis = resources.use(await startRedis(join(folder, 'redis'), 'always'))
+  const redis = resources.use(await startRedisServer())
   const effects = resources.use(await startEffects(workspace))
   const model = resources.use(await startModelServer({ callFor: effects.callFor }))
   const prefix = '{outage}'
   const fleet = await startFleet({
     folder,
     workspace,
-    redisSocket: redis.socket,
+    redisSocket: redis.url,
     prefix,
     model,
     workers: 2,

@@ -41,7 +41,7 @@ test.each(refusals)(
     using thoughts = watch(`${fleet.url}/api/tasks/${thinking.task_id}/events`)
     await thoughts.untilType('assistant_message')
 
-    await redis.call(refuse[0] as string, ...refuse.slice(1))
+    await redis.client.call(refuse[0] as string, ...refuse.slice(1))
     await writeFile(join(workspace, 'go'), '')
     const before = await fleet.json<object[]>('/api/tasks')
     for (const path of ['/api/tasks', `/api/tasks/${writing.task_id}/cancel`]) {
@@ -67,7 +67,7 @@ test.each(refusals)(
     })
     expect(await fleet.json('/api/tasks')).toEqual(before)
 
-    await redis.call(lift[0] as string, ...lift.slice(1))
+    await redis.client.call(lift[0] as string, ...lift.slice(1))
     const began = performance.now()
     const next = await fleet.submit({ task: 'new' })
     expect(await fleet.ended(next.task_id)).toMatchObject({ status: 'completed', attempts: 1 })

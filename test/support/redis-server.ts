@@ -8,37 +8,40 @@ import { Redis } from 'ioredis'
 
 const AOF = 'appendonlydir'
 
-/** A Redis that keeps every write. `running: false`: only its place is known yet. */
-export const startRedisServer = async ({ running = true }: { running?: boolean } = {}) => {
+export interface RedisServerOptions {
+  /** False: only its place is known yet. */
+  running?: boolean
+  /** `always` keeps every write. */
+  fsync?: 'always' | 'everysec'
+}
+
+export const startRedisServer = async ({ running = true, fsync = 'always' }: RedisServerOptions = {}) => {
   const folder = await mkdtemp(join(tmpdir(), 'alex-test-redis-'))
   const url = join(folder, 'redis.sock')
   let server: ChildProcess | undefined
+  const client = new Redis(url, { lazyConnect: true, maxRetriesPerRequest: null, retryStrategy: () => 20 })
+  client.on('error', () => {})
   const start = async () => {
-    const lasting = ['--dir', folder, '--save', '', '--appendonly', 'yes', '--appendfsync', 'always']
-    server = spawn('redis-server', ['--port', '0', '--unixsocket', url, ...lasting], { stdio: 'ignore' })
-    await call('PING')
+    const lasting = ['--dir', folder, '--save', '', '--appendonly', 'yes', '--appendfsync', fsync]
+    server = spawn('redis-server', ['--port', '0', '--unixsocket', url, ...lasting], {
+      stdio: 'ignore',
+      // A Ctrl-C is for whoever started it.
+      detached: true,
+    })
+    await client.ping()
   }
   const kill = async () => {
     if (!server || server.exitCode !== null || server.signalCode !== null) return
     server.kill('SIGKILL')
     await once(server, 'exit')
   }
-  /** One command over a connection of its own. */
-  const call = async (command: string, ...args: string[]) => {
-    const redis = new Redis(url, { retryStrategy: () => 20, maxRetriesPerRequest: null })
-    redis.on('error', () => {})
-    try {
-      return await redis.call(command, ...args)
-    } finally {
-      redis.disconnect()
-    }
-  }
   if (running) await start()
   return {
     url,
     start,
     kill,
-    call,
+    /** The test's own connection; waits while the server is away. */
+    client,
     /** Keeps a copy of all that was written up to now. */
     keep: () => cp(join(folder, AOF), join(folder, 'kept'), { recursive: true }),
     /** Starts it, after `kill`, with what was kept; with nothing when nothing was. */
@@ -48,8 +51,10 @@ export const startRedisServer = async ({ running = true }: { running?: boolean }
       await start()
     },
     async [Symbol.asyncDispose]() {
+      client.disconnect()
       await kill()
       await rm(folder, { recursive: true, force: true })
     },
   }
 }
+export type RedisServer = Awaited<ReturnType<typeof startRedisServer>>
