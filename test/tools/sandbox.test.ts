@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdir, readdir, realpath, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, realpath, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -41,6 +41,20 @@ afterAll(async () => {
 const bash = async (command: string): Promise<string> => (await fixture.call('bash', { command })).content
 
 describe('the sandbox', () => {
+  it('leaves nothing behind when a file is being written beside it, and hides no such file', async () => {
+    const temporary = '.alex-0123456789ab.tmp'
+    await fixture.write(temporary, 'half-written')
+    expect(await bash(`cat ${temporary}`)).toContain('half-written')
+    await rm(join(fixture.workspace, temporary))
+    await Promise.all([
+      ...Array.from({ length: 5 }, () => bash('true')),
+      ...Array.from({ length: 50 }, (_, i) =>
+        fixture.call('file_write', { path: `written/${i}`, content: 'x' }),
+      ),
+    ])
+    expect((await readdir(join(fixture.workspace, 'written'))).length).toBe(50)
+  })
+
   it('lets the workspace and a private /tmp be written, and nothing else', async () => {
     const content = await bash(`
       echo a > made.txt && echo workspace-ok

@@ -2,7 +2,7 @@
 import type { Dirent } from 'node:fs'
 import { mkdir, readdir, realpath, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { isSecretName, isWithin } from './closed-places.ts'
+import { isSecretName, isTemporaryName, isWithin } from './closed-places.ts'
 
 export interface HiddenPlaces {
   /** Of /run, which is hidden: what name resolution needs. */
@@ -100,7 +100,7 @@ const secretsOf = async (workspace: string): Promise<string[]> => {
     const entries = await Promise.all(level.map(entriesOf))
     const found = entries.flat()
     seen += found.length
-    secrets.push(...found.filter(({ name }) => isSecretName(name)).map(pathOf))
+    secrets.push(...found.filter(({ name }) => isSecretName(name) && !isTemporaryName(name)).map(pathOf))
     level = found
       .filter((entry) => entry.isDirectory() && !isSecretName(entry.name) && !NOT_SCANNED.has(entry.name))
       .map(pathOf)

@@ -1,9 +1,9 @@
 /** Replaces a file of the workspace as a whole: readers see the old content or the new, never a part. */
-import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
 import { chmod, mkdir, open, rm } from 'node:fs/promises'
 import { basename, dirname, join, sep } from 'node:path'
 import { LeaseLost } from '../../errors.ts'
+import { temporaryName } from './closed-places.ts'
 import type { ToolContext } from './tool.ts'
 import { type Anchor, bytes, type Jail, MAX_FILE_BYTES, PathRefused } from './workspace-path.ts'
 
@@ -34,7 +34,7 @@ export const replaceFile = async (
   beforeEffect()
   await using folder = await openFolder(jail, dirname(target))
   // A name that file tools don't list, should worker and guard be killed together.
-  const name = `.alex-${randomBytes(6).toString('hex')}.tmp`
+  const name = temporaryName()
   const temporary = join(folder.via, name)
   // By its real path: the descriptor dies with the worker.
   using _ = guard.temporary(join(jail.workspace, folder.relative, name))
