@@ -80,6 +80,10 @@ export const createCollector = (redis: Redis, prefix: string) => {
     quiet: async () =>
       (await unfinished()).length === 0 && (await due()).length === 0 && (await tickets()).length === 0,
     unfinished,
+    async eventCount(): Promise<number> {
+      const keys = await keysOf(redis, `${prefix}:session:*:log`)
+      return (await Promise.all(keys.map((key) => redis.xlen(key)))).reduce((sum, length) => sum + length, 0)
+    },
     async logs(): Promise<Record<string, LogEntry[]>> {
       const logs: Record<string, LogEntry[]> = {}
       for (const key of await keysOf(redis, `${prefix}:session:*:log`)) {

@@ -22,8 +22,8 @@ import { createUsers } from './users.ts'
 const PREFIX = '{chaos}'
 const SLOTS = 10
 const READY_MS = 30_000
-/** After the last fault, until everything has ended: back-offs after losses and a silent model take their time. */
-const QUIET_MS = 120_000
+/** Nothing at all happens for so long only when something is stuck: a silent model call is given up after 60 s. */
+const STUCK_MS = 100_000
 const CATCH_UP_MS = 20_000
 
 const say = (text: string) => void process.stderr.write(`${text}\n`)
@@ -71,7 +71,7 @@ const run = async (settings: Settings, folder: string): Promise<History> => {
     settings.calm ? undefined : faults.run(),
   ])
   say('all is submitted and mended; waiting until everything has ended')
-  await within(QUIET_MS, collector.quiet)
+  await quietOrStuck(collector)
   const logs = await collector.logs()
   const sessions = Object.keys(logs)
   await within(CATCH_UP_MS, async () => {
@@ -102,6 +102,20 @@ const run = async (settings: Settings, folder: string): Promise<History> => {
     faults: faults.faults,
     workers: fleet.lives,
     leftovers: await collector.leftovers(workspace),
+  }
+}
+
+/** Sessions whose model falls silent more than once take minutes, and get them as long as they get on. */
+const quietOrStuck = async (collector: ReturnType<typeof createCollector>): Promise<void> => {
+  let events = 0
+  for (
+    let until = Date.now() + STUCK_MS;
+    Date.now() < until && !(await collector.quiet());
+    await pause(200)
+  ) {
+    const now = await collector.eventCount()
+    if (now > events) until = Date.now() + STUCK_MS
+    events = now
   }
 }
 
