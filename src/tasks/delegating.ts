@@ -13,9 +13,12 @@ export interface Delegation {
   children: { task_id: string; fields: Record<string, string> }[]
 }
 
-/** The same for the same call, so that nothing is made twice. `index` counts from 0. */
+/**
+ * The same for the same call, so that nothing is made twice. `index` counts from 0. It begins with its parent's, so
+ * that it stands behind it where both have the same time.
+ */
 export const childId = (taskId: string, callId: string, index: number): string =>
-  `${taskId}.${callId}.${index + 1}`
+  `${taskId}-${callId.replaceAll('.', '-')}-${index + 1}`
 
 const Reply = z.array(z.string())
 

@@ -256,7 +256,10 @@ end
 local function time_out_waiting(id, r, tickets)
   redis.call('ZREM', key('due'), id)
   for _, child in ipairs(open_children(r)) do
-    if not is_at_work(child[2]) then end_timed_out(child[1], child[2], tickets) end
+    if not is_at_work(child[2]) then
+      local end_child = child[2].cancel and end_cancelled or end_timed_out
+      end_child(child[1], child[2], tickets)
+    end
   end
 end
 
