@@ -248,3 +248,42 @@ test('the newest task of a session keeps its children', async () => {
   await store.keeping.trim(SESSION, { entries: 1, retentionMs: 1e9 })
   expect(await statuses(PARENT, child(0))).toEqual(['completed', 'completed'])
 })
+
+test('a session restored from a copy made while a task waited ends the task and its children, once each', async () => {
+  const { store, redis, delegate, begin } = await setup()
+  const [one] = await delegate(2, 1)
+  await begin(one)
+  const ids = [PARENT, child(0), child(1)]
+  const records = await Promise.all(ids.map((id) => redis.hgetall(store.key('task', id))))
+  const last_id = (await store.sessionFields(SESSION))?.['last_id'] ?? ''
+  const entries = await store.keeping.rawPage(SESSION, '0-0', last_id, 100)
+
+  const copy = openStore()
+  onTestFinished(() => copy[Symbol.asyncDispose]())
+  const { keeping } = copy.store
+  await keeping.importStub(SESSION, { title: 't', created_at: '1', last_id }, 1)
+  await keeping.stage('token', records, entries)
+  const staged = { tasks: records.length, entries: entries.length, todos: '', last_id }
+  expect(await keeping.restore(SESSION, 'token', staged)).toBe('restored')
+  for (const id of ids)
+    expect(await copy.store.get(id)).toMatchObject({ status: 'failed', error: { code: 'restored' } })
+  const ends = (await copy.store.readLog(SESSION, '0-0', 100)).filter(
+    ({ event_type }) => event_type === 'task_failed',
+  )
+  expect(ends.map(({ task_id }) => task_id).toSorted()).toEqual(ids)
+  expect(await copy.store.stats()).toMatchObject({ failed: 3, pending: 0, waiting: 0, running: 0 })
+  expect(await copy.redis.zrange(copy.store.key('session', SESSION, 'tasks'), '0', '-1')).toEqual(ids)
+})
+
+test('a fork leaves out the children of a task that has not ended', async () => {
+  const { store, delegate, begin, finish } = await setup()
+  const [one] = await delegate(2, 1)
+  await finish(await begin(one))
+  await store.keeping.fork(SESSION, 'the-fork')
+  expect(await store.readLog('the-fork', '0-0', 100)).toEqual([])
+  await store.cancel(PARENT, 'enough', 'user')
+  await store.keeping.fork(SESSION, 'another-fork')
+  expect(await store.readLog('another-fork', '0-0', 100)).toHaveLength(
+    (await store.readLog(SESSION, '0-0', 100)).length,
+  )
+})

@@ -1,5 +1,5 @@
 -- Records the start of a call that other tasks answer and makes these tasks, its children: the task waits for them,
--- held by nobody, until the last has ended. Each gets the parent's tool preset and deadline.
+-- held by nobody, until the last has ended. Each gets the parent's tool preset and, when it may begin, its deadline.
 -- KEYS[1]: prefix
 -- ARGV: task id, activation, seq the caller expects, data of the tool_call_start (JSON), how many children may run at a
 --       time, then id, record fields (JSON object of strings) per child
@@ -24,7 +24,7 @@ for i = 6, #ARGV, 2 do
   local child_id, child = ARGV[i], cjson.decode(ARGV[i + 1])
   ids[#ids + 1] = child_id
   child.session_id, child.parent_task_id, child.status = r.session_id, id, 'pending'
-  child.tool_preset, child.deadline = r.tool_preset, r.deadline
+  child.tool_preset = r.tool_preset
   local before = redis.call('HGET', session, 'last_id')
   for name, value in pairs(child) do redis.call('HSET', key('task', child_id), name, value) end
   redis.call('HSET', key('task', child_id), 'id', child_id, 'v', VERSION, 'created_at', NOW, 'status_at', NOW,

@@ -124,7 +124,7 @@ local function open_children(r)
   return open
 end
 
--- As many of a waiting task's children as may run at a time get a ticket, the first ones first.
+-- As many of a waiting task's children as may run at a time get a ticket, the first ones first. Its time is theirs.
 local function start_children(r, tickets)
   local open, free = open_children(r), number(r.child_limit)
   for _, child in ipairs(open) do
@@ -133,6 +133,8 @@ local function start_children(r, tickets)
   for _, child in ipairs(open) do
     if free > 0 and not child[2].ticket then
       free = free - 1
+      child[2].deadline = r.deadline
+      redis.call('HSET', key('task', child[1]), 'deadline', r.deadline)
       make_runnable(child[1], child[2], tickets)
     end
   end
@@ -160,8 +162,8 @@ end
 -- The next of a session's line becomes runnable.
 local function start_next(session_id, tickets)
   local next_id = head_of_line(session_id)
-  local next_record = next_id and record(next_id)
-  if next_record and next_record.status == 'pending' then make_runnable(next_id, next_record, tickets) end
+  local r = next_id and record(next_id)
+  if r and r.status == 'pending' then make_runnable(next_id, r, tickets) end
 end
 
 -- The one way a task ends. `fields` are written to the record. Whoever waited for it goes on: the next of the
@@ -251,15 +253,12 @@ function end_timed_out(id, r, tickets)
   end_failed(id, r, 'timeout', 'the time allowed for this task was used up', 'timeout', tickets)
 end
 
--- The time of a task that waits for children is theirs too. Those at work let go by themselves; the last one's end
--- ends the task, so that none does anything after it.
+-- Children at work let go by themselves; the last one's end ends the task, so that none does anything after it.
 local function time_out_waiting(id, r, tickets)
   redis.call('ZREM', key('due'), id)
   for _, child in ipairs(open_children(r)) do
-    if not is_at_work(child[2]) then
-      local end_child = child[2].cancel and end_cancelled or end_timed_out
-      end_child(child[1], child[2], tickets)
-    end
+    local end_child = child[2].cancel and end_cancelled or end_timed_out
+    if not is_at_work(child[2]) then end_child(child[1], child[2], tickets) end
   end
 end
 
