@@ -1,5 +1,5 @@
 /** Durable calls: other tasks answer them, over any number of activations of this one. */
-import type { AgentTask, Toolbox } from './agent.ts'
+import type { AgentRun, AgentTask, Toolbox } from './agent.ts'
 import type { ToolSpec } from './model.ts'
 import type { Runnable, ToolRun } from './run-tools.ts'
 import { resultEvent, startEvent } from './step-events.ts'
@@ -34,7 +34,7 @@ export const runDurable = async (
 ): Promise<'waiting' | 'done'> => {
   const { task, delegation, signal, emitter } = run
   const start = startEvent(call, iteration, call.effect)
-  const began = performance.now()
+  const began = started ? startedAt(run, call.call_id) : Date.now()
   const context: ToolContext = {
     ...run.toolContext,
     callKey: `${task.task_id}/${task.attempt}/${call.call_id}`,
@@ -51,8 +51,17 @@ export const runDurable = async (
     task.parent_task_id === undefined ? await toolbox.execute(call, context, task.tool_preset) : BELOW_A_CHILD
   if (output.waiting) return 'waiting'
   if (signal.aborted && output.error !== undefined) return 'done'
-  emit(...(started ? [] : [start]), resultEvent(call, output, Math.round(performance.now() - began)))
+  emit(...(started ? [] : [start]), resultEvent(call, output, Math.max(0, Date.now() - began)))
   return 'done'
+}
+
+/** By the clock of Redis, in ms since the epoch. */
+const startedAt = ({ history, task }: AgentRun, callId: string): number => {
+  const start = history.find(
+    (event) =>
+      event.task_id === task.task_id && event.event_type === 'tool_call_start' && event.call_id === callId,
+  )
+  return start ? Date.parse(start.timestamp) : Date.now()
 }
 
 const BELOW_A_CHILD: ToolOutput = {

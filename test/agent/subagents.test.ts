@@ -1,5 +1,5 @@
 /** A durable call in the loop: it starts with its children, and has its result when they have ended. */
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import type { AgentRun } from '../../src/agent/agent.ts'
 import { toolboxOf } from '../../src/agent/tools/registry.ts'
 import { subagentTool } from '../../src/agent/tools/subagent.ts'
@@ -49,6 +49,8 @@ test('the call ends the activation, with all before it durable and its start lef
 })
 
 test('the next activation gives the call its result of what the children answered, and goes on', async () => {
+  vi.setSystemTime('2026-01-01T00:01:00.000Z')
+  onTestFinished(() => void vi.useRealTimers())
   const history = placed(await waiting())
   const { started, delegation } = delegating([
     { task_id: 'a', status: 'completed', answer: '12 files' },
@@ -78,6 +80,7 @@ test('the next activation gives the call its result of what the children answere
     ].join('\n\n'),
   )
   expect(requests[0]?.messages.at(-1)).toMatchObject({ role: 'tool', content: result?.result })
+  expect(result?.duration, 'since it started').toBe(60_000)
 })
 
 test('answers share what the model may see, each cut in its middle', async () => {
