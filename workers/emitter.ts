@@ -80,6 +80,11 @@ export const createEmitter = (options: Options) => {
 
   return {
     ...emitter,
+    /** The task's `seq` when all emitted so far is durable. Throws as `commit`. */
+    async position(): Promise<number> {
+      await emitter.commit()
+      return seq
+    },
     /** Stops sending. What was not sent yet goes with the last write: `finish` takes it and the expected seq. */
     async close(): Promise<{ seq: number; rest: LogEvent[]; progress: Progress }> {
       closed = true

@@ -124,6 +124,7 @@ const runTask = createRunTask({
   agentTask: (record) => ({
     task_id: record.id,
     session_id: record.session_id,
+    ...(record.parent_task_id === undefined ? {} : { parent_task_id: record.parent_task_id }),
     task: record.task ?? record.head,
     agent_preset: record.agent_preset,
     tool_preset: record.tool_preset,

@@ -9,6 +9,7 @@ import type { TicketJob, TicketQueue } from '../src/tasks/queue.ts'
 import type { TaskRecord } from '../src/tasks/record.ts'
 import type { Lease, Store } from '../src/tasks/store.ts'
 import type { Activation, Activations, StopCause } from './activations.ts'
+import { createDelegation } from './delegation.ts'
 import { createEmitter, persist } from './emitter.ts'
 import { createLeaseClock, monotonicMs } from './lease.ts'
 
@@ -21,7 +22,7 @@ export interface RunTaskOptions {
   isDraining: () => boolean
   /** Runs the agent loop with all that does not depend on the task filled in. */
   runAgent: (
-    run: Pick<AgentRun, 'task' | 'history' | 'emitter' | 'signal' | 'shouldPause' | 'log'> & {
+    run: Pick<AgentRun, 'task' | 'history' | 'emitter' | 'delegation' | 'signal' | 'shouldPause' | 'log'> & {
       lease: Lease
       assertLease: () => void
     },
@@ -91,6 +92,14 @@ export const createRunTask = (options: RunTaskOptions) => {
         lease,
         assertLease: () => clock.assert(),
         emitter,
+        delegation: createDelegation({
+          store,
+          queue,
+          record,
+          activation,
+          position: () => emitter.position(),
+          signal: controller.signal,
+        }),
         signal: controller.signal,
         shouldPause: options.isDraining,
         log,
@@ -124,6 +133,9 @@ export const createRunTask = (options: RunTaskOptions) => {
           return fail(outcome.error, 'error', outcome.partial_answer)
         case 'paused':
           return release('drained')
+        case 'waiting':
+          log.info({}, '[ServerCoordinator] task waits for its children')
+          return
         case 'aborted':
           switch (cause) {
             case 'cancelled':

@@ -2,11 +2,13 @@
 import type { Log } from '../log.ts'
 import type { Effect, EphemeralEvent, Event, LogEvent, StopReason, TaskError } from '../schemas/event.ts'
 import type { Model, ToolSpec } from './model.ts'
-import type { ToolContext, ToolOutput } from './tools/tool.ts'
+import type { DelegateOptions, SubtaskResult, ToolContext, ToolOutput } from './tools/tool.ts'
 
 export interface AgentTask {
   task_id: string
   session_id: string
+  /** A child of another task: it makes none of its own. */
+  parent_task_id?: string
   task: string
   agent_preset: string
   tool_preset: string
@@ -30,6 +32,19 @@ export interface Emitter {
   ephemeral: (event: EphemeralEvent) => void
 }
 
+/** Tasks that do a part of this one's work, its children: made for one durable call and waited for by this task. */
+export interface Delegation {
+  /**
+   * Records the call's start and makes a child of each subtask, all at once; ids depend on the call alone, so
+   * nothing is made twice. Then this activation is over, and another one goes on when every child has ended.
+   * Nothing emitted may be uncommitted. Throws `LeaseLost`, and the signal's reason when a cancel came before.
+   */
+  start: (call: ToolCallStart, subtasks: readonly string[], options: DelegateOptions) => Promise<void>
+  /** What became of them, in the order of the subtasks. */
+  results: (callId: string, count: number) => Promise<SubtaskResult[]>
+}
+type ToolCallStart = Extract<LogEvent, { event_type: 'tool_call_start' }>
+
 /** Slows a whole fleet down together when a provider says so. */
 export interface Throttle {
   /** Milliseconds to wait before calling this model. */
@@ -44,6 +59,7 @@ export interface AgentRun {
   model: Model
   emitter: Emitter
   throttle: Throttle
+  delegation: Delegation
   /** All of a tool's context but what belongs to one call. */
   toolContext: Pick<ToolContext, 'workspace' | 'assertLease' | 'guard' | 'todos'>
   /**
@@ -103,7 +119,10 @@ export interface AgentTotals {
   total_tokens: number
 }
 
-/** `paused`: all that was done is appended, another activation continues. `aborted`: the signal did it. */
+/**
+ * `paused`: all that was done is appended, another activation continues. `waiting`: the same, when the children that
+ * the task was given have ended; nothing more may be appended. `aborted`: the signal did it.
+ */
 export type AgentOutcome = AgentTotals &
   (
     | {
@@ -113,5 +132,6 @@ export type AgentOutcome = AgentTotals &
       }
     | { kind: 'failed'; error: TaskError; partial_answer?: string }
     | { kind: 'paused' }
+    | { kind: 'waiting' }
     | { kind: 'aborted'; partial_answer?: string }
   )

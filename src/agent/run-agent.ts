@@ -5,6 +5,7 @@ import { FINAL_REQUEST, foldTask, foldTranscript } from './fold.ts'
 import type { ChatMessage } from './model.ts'
 import { callModel, type RetryOutcome } from './model-retry.ts'
 import { type OpenCall, resumePoint } from './resume-point.ts'
+import { runDurable, toolsFor } from './run-durable.ts'
 import { nextGroup, runGroup } from './run-tools.ts'
 import { closingEvents, completeEvent, openingEvents, startEvent, thinkEvent } from './step-events.ts'
 import { createTextStream } from './text-stream.ts'
@@ -33,7 +34,7 @@ export const runAgent = async (run: AgentRun, deps: AgentDeps): Promise<AgentOut
   }
   const asking = createAsking(run, deps, own, emit)
 
-  emit(...openingEvents(task, resumePoint(own, max_iterations), deps.toolbox.names(task.tool_preset)))
+  emit(...openingEvents(task, resumePoint(own, max_iterations), toolsFor(deps.toolbox, task).names))
   for (;;) {
     const point = resumePoint(own, max_iterations)
     const { next, iteration } = point
@@ -60,7 +61,8 @@ export const runAgent = async (run: AgentRun, deps: AgentDeps): Promise<AgentOut
       return { kind: 'paused', ...totals }
     }
     if (next.kind === 'tools') {
-      await runTools(run, deps, next.open, iteration, emit)
+      const ran = await runTools(run, deps, next.open, iteration, emit)
+      if (ran === 'waiting') return { kind: 'waiting', ...totals }
       continue
     }
     if (!next.logged) emit({ event_type: 'iteration_start', iteration, max_iterations })
@@ -78,18 +80,22 @@ export const runAgent = async (run: AgentRun, deps: AgentDeps): Promise<AgentOut
   }
 }
 
-/** One group: its starts are durable before it runs. */
+/** One group: its starts are durable before it runs. `waiting`: this activation is over. */
 const runTools = async (
   run: AgentRun,
   { toolbox, abortGraceMs = ABORT_GRACE_MS }: AgentDeps,
   open: readonly OpenCall[],
   iteration: number,
   emit: (...events: LogEvent[]) => void,
-) => {
+): Promise<'waiting' | 'done'> => {
   const { group, starts } = nextGroup(open, toolbox.effectOf)
+  const tools = { run, toolbox, iteration, emit, abortGraceMs }
+  const [first] = group
+  if (first?.effect === 'durable') return runDurable(first, starts.length === 0, tools)
   emit(...starts.map((call) => startEvent(call, iteration, call.effect)))
   await run.emitter.commit()
-  if (!run.signal.aborted) await runGroup(group, { run, toolbox, iteration, emit, abortGraceMs })
+  if (!run.signal.aborted) await runGroup(group, tools)
+  return 'done'
 }
 
 /** Model calls of one activation: what they are asked, and what they stream. */
@@ -102,7 +108,7 @@ const createAsking = (
   const { task, emitter, signal, model, throttle, shouldPause, log } = run
   const { models, attempt, max_tokens: maxTokens } = task
   const transcript = foldTranscript(run.history, task.task_id)
-  const tools = deps.toolbox.specs(task.tool_preset)
+  const tools = toolsFor(deps.toolbox, task).specs
   const names = tools.map((tool) => tool.name)
   const policy = deps.retry ?? {}
   let system: ChatMessage | undefined

@@ -21,7 +21,7 @@ export interface ToolRun {
   run: AgentRun
   toolbox: Toolbox
   iteration: number
-  emit: (event: LogEvent) => void
+  emit: (...events: LogEvent[]) => void
   /** Milliseconds. */
   abortGraceMs: number
 }

@@ -49,7 +49,11 @@ export const thinkEvent = (
   duration: durationMs,
 })
 
-export const startEvent = (call: ToolCall, iteration: number, effect: Effect): LogEvent => ({
+export const startEvent = (
+  call: ToolCall,
+  iteration: number,
+  effect: Effect,
+): Extract<LogEvent, { event_type: 'tool_call_start' }> => ({
   event_type: 'tool_call_start',
   iteration,
   call_id: call.call_id,

@@ -133,7 +133,7 @@ const messageOfTask = (record: TaskRecord): string => {
         ? 'starting'
         : `working on iteration ${record.iteration} of at most ${record.max_iterations}`
     case 'waiting':
-      return 'waiting'
+      return record.cancel === undefined ? 'waiting for its subtasks' : `being cancelled: ${record.cancel}`
     case 'completed':
       return record.stop_reason === 'max_iterations'
         ? 'completed at its last allowed iteration'

@@ -8,6 +8,7 @@ const NAMES = [
   'create',
   'begin',
   'append',
+  'delegate',
   'finish',
   'release',
   'cancel',

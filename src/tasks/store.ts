@@ -8,6 +8,7 @@ import { z } from 'zod'
 import { viaRedis } from '../redis.ts'
 import type { LogEvent, TerminalEvent } from '../schemas/event.ts'
 import { TaskStatus } from '../schemas/task.ts'
+import { createDelegating } from './delegating.ts'
 import { createKeeping } from './keeping.ts'
 import { createReads } from './reads.ts'
 import { parseRecord, type TaskRecord } from './record.ts'
@@ -69,7 +70,7 @@ export interface StoreOptions {
   leaseMs: number
 }
 
-/** Where the queue keeps the job of a ticket; `beat` looks there before it calls a ticket lost. */
+/** Where the queue keeps a ticket's job; `beat` looks there before it calls a ticket lost. */
 export const QUEUE_NAME = 'tickets'
 
 export const createStore = ({ redis, prefix, leaseMs }: StoreOptions) => {
@@ -192,7 +193,7 @@ export const createStore = ({ redis, prefix, leaseMs }: StoreOptions) => {
     },
 
     async beat(worker: { id: string; info: string }, leases: readonly Lease[], most: number): Promise<Beat> {
-      const reply = Reply.parse(
+      const [nextDue, ...rest] = Reply.parse(
         await run('beat', [
           worker.id,
           worker.info,
@@ -204,7 +205,6 @@ export const createStore = ({ redis, prefix, leaseMs }: StoreOptions) => {
           ...leases.flatMap((lease) => [lease.task_id, lease.activation]),
         ]),
       )
-      const [nextDue, ...rest] = reply
       const held = Number(rest[0])
       const purges = Number(rest[1 + held])
       return {
@@ -217,8 +217,8 @@ export const createStore = ({ redis, prefix, leaseMs }: StoreOptions) => {
 
     /** Marks the session; what is left goes with `purgeSession`, called until it says `purged`. */
     async deleteSession(sessionId: string, reason: string, by: string): Promise<'marked' | 'not_found'> {
-      const [verdict] = Reply.parse(await run('delete-session', [sessionId, reason, by, '']))
-      return verdict === 'marked' ? 'marked' : 'not_found'
+      const reply = Reply.parse(await run('delete-session', [sessionId, reason, by, '']))
+      return reply[0] === 'marked' ? 'marked' : 'not_found'
     },
 
     async purgeSession(sessionId: string): Promise<'purged' | 'more' | 'busy' | 'not_deleted'> {
@@ -263,6 +263,7 @@ export const createStore = ({ redis, prefix, leaseMs }: StoreOptions) => {
     },
 
     ...createReads(redis, key, run),
+    ...createDelegating(run),
     keeping: createKeeping(redis, run, key),
     key,
     redis,

@@ -83,6 +83,8 @@ const PLACES = new Set([
   'append_by',
   'append_ids',
   'released_by',
+  'delegated_by',
+  'children',
   'ended_by',
   'woke',
   'log_from',

@@ -153,6 +153,7 @@ export interface Setup {
   signal?: AbortSignal
   shouldPause?: () => boolean
   throttle?: Throttle
+  delegation?: AgentRun['delegation']
   deps?: Partial<AgentDeps>
   toolContext?: AgentRun['toolContext']
 }
@@ -167,6 +168,10 @@ export const activate = async (setup: Setup) => {
     model: setup.model,
     emitter: recorder,
     throttle: setup.throttle ?? noThrottle,
+    delegation: setup.delegation ?? {
+      start: async () => Promise.reject(new Error('no children here')),
+      results: async () => Promise.reject(new Error('no children here')),
+    },
     toolContext: setup.toolContext ?? {
       workspace: '/workspace',
       assertLease: () => {},

@@ -21,7 +21,7 @@ export const effectsOnce: Rule = (facts) => {
     const [token] = tokensIn(text)
     if (!token || byToken.has(text) || !succeeded(complete)) continue
     const kind = planned(token)?.kind
-    if (kind === undefined || kind === 'read') continue
+    if (kind === undefined || kind === 'read' || kind === 'subagent') continue
     const { task_id, session_id } = task
     const message = `${text}: its result is a success, and it never took effect`
     findings.push({ task_id, session_id, message, evidence: [start, complete] })
@@ -30,12 +30,12 @@ export const effectsOnce: Rule = (facts) => {
 }
 
 const wrongEffect = (token: Token, effects: readonly Effect[], facts: Facts): string | undefined => {
-  const { submissions, started, planned, logOf, tasks } = facts
+  const { plans, started, planned, logOf, tasks } = facts
   if (effects.length > 1) return `took effect ${effects.length} times`
   const { kind } = effects[0] ?? {}
   const plan = planned(token)
   if (plan?.kind !== kind) return `took effect as ${kind}, planned was ${plan?.kind ?? 'nothing'}`
-  const session = submissions.get(token.marker)?.session_id ?? ''
+  const session = plans.get(token.marker)?.session_id ?? ''
   if (!logOf(session) || started.has(token.text)) return undefined
   const logged = [...tasks.values()].some(({ answers }) =>
     answers.some(({ calls }) => calls.some(({ tokens }) => tokens.some(({ text }) => text === token.text))),
@@ -44,12 +44,12 @@ const wrongEffect = (token: Token, effects: readonly Effect[], facts: Facts): st
 }
 
 /** The task that a token belongs to, as far as it is known. */
-const placeOf = (text: string, token: Token | undefined, { started, submissions, tasks }: Facts) => {
+const placeOf = (text: string, token: Token | undefined, { started, plans, tasks }: Facts) => {
   const marker = token?.marker ?? text.split('.')[0]
   const task =
     started.get(text)?.task ??
     [...tasks.values()].find((one) => one.marker === marker && marker !== undefined)
-  const session_id = task?.session_id ?? submissions.get(marker ?? '')?.session_id
+  const session_id = task?.session_id ?? plans.get(marker ?? '')?.session_id
   return { ...(task && { task_id: task.task_id }), ...(session_id !== undefined && { session_id }) }
 }
 

@@ -2,7 +2,7 @@
  * A small run in which the service kept its word although a worker was lost: three sessions, tasks that went
  * undisturbed, were taken over, cancelled in their line and at work, and deleted. Tests break it in one place.
  */
-import { createScript } from './check-script.ts'
+import { createScript, planFrom } from './check-script.ts'
 import type { History } from './history.ts'
 
 export const exampleHistory = (): History => {
@@ -66,6 +66,44 @@ export const exampleHistory = (): History => {
   run.runCalls(taken, 0)
   run.turn(taken, 'w2.0', 1)
   run.complete(taken)
+
+  const parts = ['one', 'two', 'three'].map((name) => planFrom(`part-${name}`, [['ledger'], []]))
+  const whole = run.submit('whole', 's4', [['read', 'subagent'], []], { children: parts, atATime: 2 })
+  run.watch('from whole on', { task_id: whole.task_id })
+  run.start(whole, 'w1.0')
+  run.iteration(whole, 0)
+  run.think(whole, 0, run.ask(whole, 0, 'w1.0'))
+  run.startCall(whole, 0, 0)
+  run.completeCall(whole, 0, 0)
+  const [one, two, three] = run.delegate(whole, 0, 1)
+  if (!one || !two || !three) throw new Error('the example has three children')
+  run.start(one, 'w1.0')
+  run.start(two, 'w2.0')
+  for (const turn of [0, 1]) run.turn(one, 'w1.0', turn)
+  run.complete(one, 'answer one')
+  run.start(three, 'w1.0')
+  run.turn(three, 'w1.0', 0)
+  run.resume(two, 'w1.0', 2)
+  for (const turn of [0, 1]) run.turn(two, 'w1.0', turn)
+  run.complete(two, 'answer two')
+  run.turn(three, 'w1.0', 1)
+  run.complete(three, 'answer three')
+  run.resume(whole, 'w2.0', 2, 'woken')
+  run.completeCall(whole, 0, 1, { result: 'answer one, answer two, answer three' })
+  run.closeIteration(whole, 0)
+  run.turn(whole, 'w2.0', 1)
+  run.complete(whole)
+
+  const halted = run.submit('halted', 's4', [['subagent'], []], {
+    children: ['busy', 'idle'].map((name) => planFrom(`part-${name}`, [['ledger'], []])),
+  })
+  run.start(halted, 'w1.0')
+  run.iteration(halted, 0)
+  run.think(halted, 0, run.ask(halted, 0, 'w1.0'))
+  const [busy, idle] = run.delegate(halted, 0, 0)
+  if (!busy || !idle) throw new Error('the example has two children')
+  run.start(busy, 'w2.0')
+  run.cancel(halted, 200, () => [idle, busy, halted].forEach((task) => run.cancelled(task)))
 
   const gone = run.submit('gone', 's3', [['ledger'], []])
   run.start(gone, 'w2.0')

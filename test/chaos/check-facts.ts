@@ -1,5 +1,5 @@
 /** What the rules look up: a history arranged by task, token and answer. Judges nothing itself. */
-import type { Deletion, History, LogEntry, ModelCall, PlannedCall, Submission } from './history.ts'
+import type { Deletion, History, LogEntry, ModelCall, Plan, PlannedCall, Submission } from './history.ts'
 
 /** A broken promise, and where. */
 export interface Violation {
@@ -45,9 +45,9 @@ export interface StartedCall {
 export interface TaskFacts {
   task_id: string
   session_id: string
-  /** Child tasks take no turn in their session. */
-  child: boolean
-  /** Of its task_queued; absent when nobody the run knows submitted it. */
+  /** Of a child, which takes no turn in its session. */
+  parent?: string
+  /** Of its task_queued; absent when neither a submission nor a plan of the run has it. */
   marker?: string
   /** In log order. */
   entries: LogEntry[]
@@ -83,7 +83,8 @@ export const factsOf = (history: History) => {
   const models = new Map(history.modelCalls.map((call) => [call.nonce, call]))
   const submissions = new Map(history.submissions.map((submission) => [submission.marker, submission]))
   const tokensIn = (value: unknown): Token[] => findTokens(value, models)
-  const tasks = tasksOf(history.logs, submissions, models)
+  const plans = plansOf(history.submissions)
+  const tasks = tasksOf(history.logs, plans, models)
 
   /** By token. The start's own arguments tell what was run. */
   const started = new Map<string, StartedCall>()
@@ -98,7 +99,7 @@ export const factsOf = (history: History) => {
   }
   /** A model asked past its plan's end repeats the last turn. */
   const plannedCalls = (marker: string, turn: number): readonly PlannedCall[] | undefined => {
-    const turns = submissions.get(marker)?.plan.turns ?? []
+    const turns = plans.get(marker)?.plan.turns ?? []
     return turns[Math.min(turn, turns.length - 1)]?.calls
   }
   const deletions = Map.groupBy(history.deletions, ({ session_id }) => session_id)
@@ -106,6 +107,7 @@ export const factsOf = (history: History) => {
     history,
     tasks,
     submissions,
+    plans,
     started,
     tokensIn,
     deletionsOf: (session_id: string): readonly Deletion[] => deletions.get(session_id) ?? [],
@@ -116,21 +118,39 @@ export const factsOf = (history: History) => {
   }
 }
 
+/** What a marker's task was told, and in which session; children too. */
+interface Planned {
+  plan: Plan
+  session_id: string
+}
+
+const plansOf = (submissions: readonly Submission[]): Map<string, Planned> => {
+  const plans = new Map<string, Planned>()
+  const add = (marker: string, plan: Plan, session_id: string) => {
+    plans.set(marker, { plan, session_id })
+    for (const { calls } of plan.turns)
+      for (const { subtasks = [] } of calls)
+        for (const subtask of subtasks) add(subtask.marker, subtask, session_id)
+  }
+  for (const { marker, plan, session_id } of submissions) add(marker, plan, session_id)
+  return plans
+}
+
 const tasksOf = (
   logs: History['logs'],
-  submissions: ReadonlyMap<string, Submission>,
+  plans: ReadonlyMap<string, Planned>,
   models: ReadonlyMap<string, ModelCall>,
 ): Map<string, TaskFacts> => {
   const tasks = new Map<string, TaskFacts>()
   for (const [session_id, log] of Object.entries(logs)) {
     for (const entry of log) {
       const task_id = entry.task
-      const task = tasks.get(task_id) ?? { task_id, session_id, child: false, entries: [], answers: [] }
+      const task = tasks.get(task_id) ?? { task_id, session_id, entries: [], answers: [] }
       tasks.set(task_id, task)
       task.entries.push(entry)
-      if (entry.parent !== undefined) task.child = true
+      if (entry.parent !== undefined) task.parent ??= entry.parent
       const marker = entry.type === 'task_queued' ? markerIn(text(entry, 'task')) : undefined
-      if (marker !== undefined && submissions.has(marker)) task.marker ??= marker
+      if (marker !== undefined && plans.has(marker)) task.marker ??= marker
       if (entry.type === 'think_complete') task.answers.push(answerOf(entry, models))
       if (isEnd(entry)) task.end ??= entry
     }

@@ -74,7 +74,11 @@ export const sessionOrder: Rule = ({ history, tasks }) => {
     for (const entry of log) {
       const task_id = entry.task
       if (isEnd(entry)) ended.add(task_id)
-      if (entry.type === 'task_queued' && !tasks.get(task_id)?.child && entry.data['run_at'] === undefined)
+      if (
+        entry.type === 'task_queued' &&
+        tasks.get(task_id)?.parent === undefined &&
+        entry.data['run_at'] === undefined
+      )
         line.push(task_id)
       if (entry.type !== 'task_started' && entry.type !== 'task_resumed') continue
       const place = line.indexOf(task_id)

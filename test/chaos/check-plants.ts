@@ -1,19 +1,17 @@
 /** What a service could do wrong, one table: each breaks the example in one place, and the rule that must notice. */
 
-import {
-  effectOf,
-  entryOf,
-  insertAfter,
-  type Plant,
-  remove,
-  settled,
-  submissionOf,
-} from './check-planting.ts'
+import { effectOf, entryOf, type Plant, remove, settled, submissionOf } from './check-planting.ts'
 import { activityPlants } from './check-plants-activity.ts'
+import { childrenPlants } from './check-plants-children.ts'
 import { logPlants } from './check-plants-log.ts'
 import { outsidePlants } from './check-plants-outside.ts'
 
-export const planted: readonly Plant[] = [...logPlants, ...activityPlants, ...outsidePlants]
+export const planted: readonly Plant[] = [
+  ...logPlants,
+  ...childrenPlants,
+  ...activityPlants,
+  ...outsidePlants,
+]
 
 /** What may happen in a run that went well. */
 export const harmless: readonly Omit<Plant, 'rule'>[] = [
@@ -84,13 +82,24 @@ export const harmless: readonly Omit<Plant, 'rule'>[] = [
     }),
   },
   {
-    title: 'a child runs beside its parent, whose turn it is',
+    title: 'the activation that was woken was lost before it wrote a word',
+    plant: (h) => {
+      entryOf(h, 'whole', 'task_resumed').data = { worker: 'worker-2', attempt: 3, reason: 'worker_lost' }
+    },
+  },
+  {
+    title: 'a child failed, and its parent went on',
     plant: settled((h) => {
-      const start = entryOf(h, 'plain', 'task_started')
-      const child = { task: 'task-child', parent: 'task-plain' }
-      insertAfter(h, start, { ...child, type: 'task_failed', data: {} })
-      insertAfter(h, start, { ...child, type: 'task_started', data: { worker: 'worker-2', attempt: 1 } })
-      insertAfter(h, start, { ...child, type: 'task_queued', data: { task: 'look at this' } })
+      const end = entryOf(h, 'part-three', 'task_complete')
+      Object.assign(end, { type: 'task_failed', data: {} })
+    }),
+  },
+  {
+    title: 'no child completed, which is an error of the call',
+    plant: settled((h) => {
+      for (const marker of ['part-one', 'part-two', 'part-three'])
+        Object.assign(entryOf(h, marker, 'task_complete'), { type: 'task_failed', data: {} })
+      Object.assign(entryOf(h, 'whole', 'tool_call_complete', 1).data, { error: 'no subtask completed' })
     }),
   },
 ]

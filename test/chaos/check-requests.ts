@@ -28,8 +28,8 @@ export const submissions: Rule = ({ history, tasks, submissions: known }) => {
     const elsewhere = made.find((task) => task.session_id !== session_id)
     return elsewhere ? finding(`${marker}: queued in session ${elsewhere.session_id}`) : []
   })
-  for (const { task_id, session_id, marker, child, entries } of tasks.values()) {
-    if (child || (marker !== undefined && known.has(marker))) continue
+  for (const { task_id, session_id, marker, parent, entries } of tasks.values()) {
+    if (parent !== undefined || (marker !== undefined && known.has(marker))) continue
     findings.push({
       task_id,
       session_id,
@@ -64,9 +64,10 @@ export const cancels: Rule = ({ history, tasks, deletionsOf }) => {
     history.cancels.filter(({ status }) => status === 200 || UNKNOWN.includes(status)),
     ({ task_id }) => task_id,
   )
-  for (const { task_id, session_id, end } of tasks.values()) {
+  for (const { task_id, session_id, parent = '', end } of tasks.values()) {
     if (end?.type !== 'task_cancelled') continue
-    const reasons = [...(asked.get(task_id) ?? []), ...deletionsOf(session_id)]
+    const ofTask = [task_id, parent].flatMap((id) => asked.get(id) ?? [])
+    const reasons = [...ofTask, ...deletionsOf(session_id)]
     if (reasons.some(({ sentAt }) => sentAt <= end.at + CLOCK_MS)) continue
     findings.push({
       task_id,
@@ -94,7 +95,7 @@ const wrongAnswer = (cancel: Cancel, end: { type: string; at: number } | undefin
 }
 
 /** Of a session that was deleted nothing is left, and once that was confirmed nothing of it acts any more. */
-export const deletions: Rule = ({ history, logOf, submissions: known, tokensIn }) =>
+export const deletions: Rule = ({ history, logOf, plans, tokensIn }) =>
   history.deletions.flatMap((deletion): Finding[] => {
     const { session_id, status, sentAt, answeredAt } = deletion
     const log = logOf(session_id)
@@ -115,7 +116,7 @@ export const deletions: Rule = ({ history, logOf, submissions: known, tokensIn }
     const late = history.effects.filter(
       ({ token, at }) =>
         at > answeredAt + CLOCK_MS &&
-        tokensIn(token).some(({ marker }) => known.get(marker)?.session_id === session_id),
+        tokensIn(token).some(({ marker }) => plans.get(marker)?.session_id === session_id),
     )
     return late.length === 0
       ? []

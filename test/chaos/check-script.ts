@@ -1,6 +1,7 @@
 /** Writes the history of a small run by hand, step by step, on a clock of its own. */
 import { mirror, number } from './check-mirror.ts'
 import type { Effect, History, LogEntry, ModelCall, Plan, PlannedCall } from './history.ts'
+import { taskText } from './plan.ts'
 
 const T0 = 1_760_000_000_000
 const WORKERS = { 'w1.0': 'worker-1', 'w2.0': 'worker-2' } as const
@@ -10,7 +11,17 @@ interface ScriptTask {
   task_id: string
   session_id: string
   plan: Plan
+  parent?: string
 }
+
+/** `turns`: what each answer calls. */
+export const planFrom = (marker: string, turns: PlannedCall['kind'][][]): Plan => ({
+  marker,
+  turns: turns.map((kinds) => ({
+    calls: kinds.map((kind): PlannedCall => ({ kind, beforeMs: 0, afterMs: 0 })),
+    modelMs: 10,
+  })),
+})
 
 export const createScript = () => {
   let now = T0
@@ -41,17 +52,27 @@ export const createScript = () => {
   /** By task and turn: the nonce of the answer in the log. */
   const answered = new Map<string, string>()
 
-  const log = ({ task_id: task, session_id }: ScriptTask, type: string, data: LogEntry['data'] = {}) => {
-    const entry = { id: '', task, seq: 0, at: after(3), type, data }
+  const log = (
+    { task_id: task, session_id, parent }: ScriptTask,
+    type: string,
+    data: LogEntry['data'] = {},
+  ) => {
+    const entry = { id: '', task, seq: 0, at: after(3), type, data, ...(parent !== undefined && { parent }) }
     ;(history.logs[session_id] ??= []).push(entry)
   }
   const tokenOf = ({ plan }: ScriptTask, turn: number, index: number) =>
     `${plan.marker}.${turn}.${index}.${answered.get(`${plan.marker}.${turn}`)}`
   const kindOf = ({ plan }: ScriptTask, turn: number, index: number) =>
     plan.turns[turn]?.calls[index]?.kind ?? 'read'
-  const argumentsOf = (task: ScriptTask, turn: number, index: number) => ({
-    command: `sleep 0.1; curl http://127.0.0.1:80/${tokenOf(task, turn, index)}`,
-  })
+  const subtasksOf = (task: ScriptTask, turn: number, index: number): Plan[] =>
+    (task.plan.turns[turn]?.calls[index]?.subtasks ?? []).map((plan) => ({
+      ...plan,
+      call: tokenOf(task, turn, index),
+    }))
+  const argumentsOf = (task: ScriptTask, turn: number, index: number) =>
+    kindOf(task, turn, index) === 'subagent'
+      ? { subtasks: subtasksOf(task, turn, index).map(taskText) }
+      : { command: `sleep 0.1; curl http://127.0.0.1:80/${tokenOf(task, turn, index)}` }
   const callId = (turn: number, index: number) => `${turn + 1}.${index + 1}`
 
   const script = {
@@ -59,10 +80,12 @@ export const createScript = () => {
       marker: string,
       session_id: string,
       turns: PlannedCall['kind'][][],
-      { keyless = false } = {},
+      { keyless = false, children = [] as Plan[], atATime = 1 } = {},
     ): ScriptTask {
-      const calls = (kinds: PlannedCall['kind'][]) => kinds.map((kind) => ({ kind, beforeMs: 0, afterMs: 0 }))
-      const plan = { marker, turns: turns.map((kinds) => ({ calls: calls(kinds), modelMs: 10 })) }
+      const plan = planFrom(marker, turns)
+      for (const { calls } of plan.turns)
+        for (const call of calls)
+          if (call.kind === 'subagent') Object.assign(call, { subtasks: children, atATime })
       const task = { task_id: `task-${marker}`, session_id, plan }
       const sentAt = after(5)
       log(task, 'task_queued', { task: `CHAOS ${JSON.stringify(plan)}` })
@@ -84,9 +107,19 @@ export const createScript = () => {
     },
     start: (task: ScriptTask, worker: Worker) =>
       log(task, 'task_started', { worker: WORKERS[worker], attempt: 1 }),
-    resume(task: ScriptTask, worker: Worker, attempt: number) {
+    resume(task: ScriptTask, worker: Worker, attempt: number, reason = 'worker_lost') {
       after(4000)
-      log(task, 'task_resumed', { worker: WORKERS[worker], attempt, reason: 'worker_lost' })
+      log(task, 'task_resumed', { worker: WORKERS[worker], attempt, reason })
+    },
+    /** Starts the call, with its children behind it. */
+    delegate(task: ScriptTask, turn: number, index: number): ScriptTask[] {
+      script.startCall(task, turn, index)
+      return subtasksOf(task, turn, index).map((plan) => {
+        const { session_id, task_id: parent } = task
+        const child = { task_id: `task-${plan.marker}`, session_id, plan, parent }
+        log(child, 'task_queued', { task: taskText(plan) })
+        return child
+      })
     },
     iteration: (task: ScriptTask, turn: number) =>
       log(task, 'iteration_start', { iteration: turn + 1, max_iterations: 8 }),
@@ -118,7 +151,8 @@ export const createScript = () => {
       log(task, 'think_complete', { iteration: turn + 1, content: `turn ${turn} ${nonce}`, tool_calls })
     },
     startCall(task: ScriptTask, turn: number, index: number) {
-      const effect = kindOf(task, turn, index) === 'read' ? 'read' : 'write'
+      const kind = kindOf(task, turn, index)
+      const effect = kind === 'read' ? 'read' : kind === 'subagent' ? 'durable' : 'write'
       const call_id = callId(turn, index)
       log(task, 'tool_call_start', {
         iteration: turn + 1,
@@ -129,7 +163,7 @@ export const createScript = () => {
     },
     effect(task: ScriptTask, turn: number, index: number) {
       const kind = kindOf(task, turn, index)
-      if (kind === 'read') return
+      if (kind === 'read' || kind === 'subagent') return
       const effect: Effect = { token: tokenOf(task, turn, index), kind, at: after(40) }
       history.effects.push(effect)
       after(40)
@@ -151,7 +185,7 @@ export const createScript = () => {
       script.think(task, turn, script.ask(task, turn, worker))
       script.runCalls(task, turn)
     },
-    complete: (task: ScriptTask) => log(task, 'task_complete', { final_answer: 'done' }),
+    complete: (task: ScriptTask, final_answer = 'done') => log(task, 'task_complete', { final_answer }),
     cancelled: (task: ScriptTask) => log(task, 'task_cancelled', { reason: 'task cancelled by user' }),
     cancel({ task_id }: ScriptTask, status: number, meanwhile = () => {}) {
       const sentAt = after(200)

@@ -15,6 +15,8 @@ interface Stand {
   asked: Set<string>
   begun: Set<string>
   done: Set<string>
+  /** It started a call that children answer, and nobody has gone on with it since. */
+  waited: boolean
 }
 
 export const legalSteps: Rule = ({ tasks }) => [...tasks.values()].flatMap(judgeTask)
@@ -30,6 +32,7 @@ const judgeTask = ({ task_id, session_id, entries, end }: TaskFacts): Finding[] 
     asked: new Set(),
     begun: new Set(),
     done: new Set(),
+    waited: false,
   }
   // What comes after the end is another rule's.
   const judged = end ? entries.slice(0, entries.indexOf(end) + 1) : entries
@@ -78,6 +81,8 @@ const activate = (stand: Stand, entry: LogEntry) => {
   stand.started = true
   if (entry.type === 'task_started' && wasStarted) return 'it had started before'
   if (entry.type === 'task_resumed' && !wasStarted) return 'it had not started'
+  if (entry.data['reason'] === 'woken' && !stand.waited) return 'it was woken and had not waited'
+  stand.waited = false
   return stand.attempt > before ? undefined : `attempt ${stand.attempt} after attempt ${before}`
 }
 
@@ -110,6 +115,7 @@ const startCall = (stand: Stand, entry: LogEntry) => {
   const id = text(entry, 'call_id')
   const twice = stand.begun.has(id)
   stand.begun.add(id)
+  stand.waited ||= entry.data['effect'] === 'durable'
   if (twice) return `call ${id} had started before`
   if (!stand.asked.has(id)) return `the last answer asked for no call ${id}`
   if (stand.done.has(id)) return `call ${id} has its result already`

@@ -1,5 +1,6 @@
 /** Judges the history of a chaos run: a table of rules, each of which the service has to keep whatever breaks. */
 import { modelAnswers, noLapsedActivation } from './check-answers.ts'
+import { children } from './check-children.ts'
 import { effectsInLease, effectsOnce } from './check-effects.ts'
 import { type Finding, factsOf, type Rule, type Violation } from './check-facts.ts'
 import { endsOnce, numbering, sessionOrder } from './check-log.ts'
@@ -22,6 +23,7 @@ const RULES = {
   effects_in_lease: effectsInLease,
   cancels,
   readers,
+  children,
   session_order: sessionOrder,
   submissions,
   model_answers: modelAnswers,

@@ -4,6 +4,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import type { Effect, PlannedCall } from './history.ts'
+import { taskText } from './plan.ts'
 
 export const startEffects = async (workspace: string) => {
   const requests: Effect[] = []
@@ -32,7 +33,8 @@ export const startEffects = async (workspace: string) => {
     )
   return {
     /** The tool call by which a planned call takes effect, marked with its token. */
-    callFor: ({ kind, beforeMs, afterMs, detached }: PlannedCall, token: string) => {
+    callFor: (call: PlannedCall, token: string) => {
+      const { kind, beforeMs, afterMs, detached } = call
       const act =
         kind === 'http'
           ? `curl -fsS -m 5 http://127.0.0.1:${port}/${token}`
@@ -45,6 +47,10 @@ export const startEffects = async (workspace: string) => {
           return { name: 'bash', arguments: { command: detached ? `setsid -w bash -c ${quoted}` : command } }
         case 'file':
           return { name: 'file_write', arguments: { path: `files/${token}`, content: token } }
+        case 'subagent': {
+          const subtasks = (call.subtasks ?? []).map((plan) => taskText({ ...plan, call: token }))
+          return { name: 'subagent', arguments: { subtasks, max_workers: call.atATime } }
+        }
         case 'read':
           return { name: 'find', arguments: { name: token, path: 'files' } }
       }

@@ -40,6 +40,8 @@ const WORKER_POINTS: readonly Pick<Failpoint, 'script' | 'when'>[] = [
   { script: 'begin', when: 'after' },
   { script: 'append', when: 'before' },
   { script: 'append', when: 'after' },
+  { script: 'delegate', when: 'before' },
+  { script: 'delegate', when: 'after' },
   { script: 'finish', when: 'before' },
   { script: 'finish', when: 'after' },
   { script: 'beat', when: 'after' },

@@ -40,6 +40,8 @@ export interface Submission {
 export interface Plan {
   marker: string
   turns: PlannedTurn[]
+  /** Of a child, as it stands in its text: the token of the call that made it. */
+  call?: string
 }
 export interface PlannedTurn {
   /** Empty: the final answer. */
@@ -51,13 +53,16 @@ export interface PlannedTurn {
 }
 export type ModelFault = '429' | '500' | 'disconnect' | 'malformed' | 'silence'
 export interface PlannedCall {
-  kind: EffectKind | 'read'
+  kind: EffectKind | 'read' | 'subagent'
   /** Milliseconds the call sleeps before it takes effect. */
   beforeMs: number
   /** Milliseconds it sleeps afterwards. */
   afterMs: number
   /** The process that takes effect leaves its group and session first (`setsid`). */
   detached?: boolean
+  /** Of a subagent call: what each child will be told, and how many may be at work at a time. */
+  subtasks?: Plan[]
+  atATime?: number
 }
 /** A line appended to a ledger by `bash` / a file made by `file_write` / a request that `bash` makes with curl. */
 export type EffectKind = 'ledger' | 'file' | 'http'

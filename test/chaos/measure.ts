@@ -56,7 +56,8 @@ const spansOfTask = (entries: readonly LogEntry[]): Span[] => {
     if (type === 'iteration_complete' && data['iteration'] === begun) losses = 0
     const now = spans.at(-1)
     if (now) now.lastAt = at
-    if (now && TERMINAL.includes(type)) now.until = at
+    // A task that waits for children has no worker.
+    if (now && (TERMINAL.includes(type) || data['effect'] === 'durable')) now.until = at
   }
   return spans
 }

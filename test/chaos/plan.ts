@@ -31,15 +31,19 @@ export const planTasks = (settings: Settings, random: Random): PlannedTask[] => 
       session_id: `chaos-${session}`,
       atMs,
       keyed: random.chance(0.9),
-      plan: { marker, turns: planTurns(settings, random) },
+      plan: { marker, turns: planTurns(settings, random, marker) },
     }
   })
   return tasks
 }
 
-const planTurns = (settings: Settings, random: Random): PlannedTurn[] => {
-  const turns = Array.from({ length: random.integer(1, 3) }, (): PlannedTurn => {
-    const calls = Array.from({ length: random.pick([1, 1, 1, 2]) }, () => planCall(settings, random))
+const planTurns = (settings: Settings, random: Random, marker: string): PlannedTurn[] => {
+  const turns = Array.from({ length: random.integer(1, 3) }, (_, turn): PlannedTurn => {
+    const calls = Array.from({ length: random.pick([1, 1, 1, 2]) }, (__, index) =>
+      random.chance(SUBAGENTS)
+        ? planSubagents(settings, random, `${marker}-${turn}-${index}`)
+        : planCall(settings, random),
+    )
     return { calls, ...planModel(settings, random) }
   })
   return [...turns, { calls: [], ...planModel(settings, random) }]
@@ -53,6 +57,20 @@ const planModel = (settings: Settings, random: Random): Pick<PlannedTurn, 'model
   // A silent endpoint costs the idle time-out of a minute: only long runs have the time.
   if (settings.minutes >= 3 && random.chance(0.002)) return { modelMs, fault: 'silence' }
   return random.chance(0.04) ? { modelMs, fault: random.pick(MODEL_FAULTS) } : { modelMs }
+}
+
+/** Of the calls of a submitted task. */
+const SUBAGENTS = 0.06
+
+/** A child has few iterations, so its plan is short. */
+const planSubagents = (settings: Settings, random: Random, marker: string): PlannedCall => {
+  const subtasks = Array.from({ length: random.integer(1, 4) }, (_, i): Plan => {
+    const calls = Array.from({ length: random.integer(0, 2) }, () => planCall(settings, random))
+    const turns = [{ calls, ...planModel(settings, random) }]
+    if (calls.length > 0) turns.push({ calls: [], ...planModel(settings, random) })
+    return { marker: `${marker}-${i}`, turns }
+  })
+  return { kind: 'subagent', beforeMs: 0, afterMs: 0, subtasks, atATime: random.integer(1, 3) }
 }
 
 const planCall = (settings: Settings, random: Random): PlannedCall => {

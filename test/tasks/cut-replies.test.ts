@@ -48,6 +48,31 @@ const flagged = async (open: OpenStore) => {
   await running(open)
   expect(await open.store.cancel('first', 'no', 'user')).toMatchObject({ verdict: 'flagged' })
 }
+const delegation = {
+  start: {
+    event_type: 'tool_call_start',
+    iteration: 1,
+    call_id: '1.1',
+    tool_name: 'subagent',
+    arguments: {},
+    effect: 'durable',
+  },
+  limit: 1,
+  children: ['one', 'two'].map((task_id) => ({ task_id, fields: TASK_FIELDS })),
+} as const
+const child = { task_id: 'one', activation: 'c' }
+/** `first` waits for `one`, which is at work, and for `two`. */
+const waiting = async (open: OpenStore) => {
+  await running(open)
+  expect(await open.store.delegate(lease, 1, delegation)).toMatchObject({ verdict: 'ok' })
+  await open.store.begin({ task_id: 'one', n: 1 }, child.activation, 'w')
+}
+/** `one` has ended, `two` is at work. */
+const waitingForOne = async (open: OpenStore) => {
+  await waiting(open)
+  await open.store.finish(child, 1, [], complete, progress)
+  await open.store.begin({ task_id: 'two', n: 1 }, 'd', 'w')
+}
 /** Its worker is silent. */
 const lapsed = async (open: OpenStore) => {
   await running(open)
@@ -141,6 +166,54 @@ const SCENARIOS: Scenario[] = [
     script: 'finish',
     before: flagged,
     act: (store) => store.finish(lease, 1, [iteration], complete, progress),
+  },
+  {
+    title: 'children are made once, and the first one begins',
+    script: 'delegate',
+    before: running,
+    act: (store) => store.delegate(lease, 1, delegation),
+  },
+  {
+    title: 'a task that is to be cancelled makes no children',
+    script: 'delegate',
+    before: flagged,
+    act: (store) => store.delegate(lease, 1, delegation),
+  },
+  {
+    title: 'a child ends once and lets the next one begin',
+    script: 'finish',
+    before: waiting,
+    act: (store) => store.finish(child, 1, [], complete, progress),
+  },
+  {
+    title: 'the last child ends once and wakes its parent once',
+    script: 'finish',
+    before: waitingForOne,
+    act: (store) => store.finish({ task_id: 'two', activation: 'd' }, 1, [], complete, progress),
+  },
+  {
+    title: 'the last child of a task that is to be cancelled ends both once',
+    script: 'finish',
+    before: async (open) => {
+      await waiting(open)
+      await open.store.cancel('first', 'no', 'user')
+    },
+    act: (store) => store.finish(child, 1, [], complete, progress),
+  },
+  {
+    title: 'a child is cancelled once and lets the next one begin',
+    script: 'cancel',
+    before: async (open) => {
+      await running(open)
+      await open.store.delegate(lease, 1, delegation)
+    },
+    act: (store) => store.cancel('one', 'no', 'user'),
+  },
+  {
+    title: 'a waiting task is cancelled once, with the children that are not at work',
+    script: 'cancel',
+    before: waiting,
+    act: (store) => store.cancel('first', 'no', 'user'),
   },
   {
     title: 'a task is released once',

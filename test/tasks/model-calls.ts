@@ -2,6 +2,7 @@
 import { vi } from 'vitest'
 import type { LogEvent, TerminalEvent } from '../../src/schemas/event.ts'
 import type { TaskStatus } from '../../src/schemas/task.ts'
+import { childId } from '../../src/tasks/delegating.ts'
 import type { Ticket } from '../../src/tasks/replies.ts'
 import type { Store } from '../../src/tasks/store.ts'
 import { createProgress } from '../../workers/emitter.ts'
@@ -20,6 +21,7 @@ export type Call =
   | { name: 'begin'; task: string; n: number; activation: string; worker: string }
   | ({ name: 'append'; seq: number; events: EventName[] } & Holding)
   | ({ name: 'finish'; seq: number; events: EventName[]; end: Ended } & Holding)
+  | ({ name: 'delegate'; seq: number; count: number; limit: number } & Holding)
   | ({ name: 'release'; reason: 'drained' | 'worker_lost' } & Holding)
   | { name: 'cancel'; task: string; reason: string }
   | { name: 'beat'; worker: string; random: number; leases: Holding[] }
@@ -75,6 +77,12 @@ export const perform = async (store: Store, call: Call): Promise<Told> => {
       const result = await store.finish(leaseOf(call), call.seq, events, end, progress)
       return result.verdict === 'ok' ? result : { verdict: result.verdict }
     }
+    case 'delegate': {
+      const { seq, limit } = call
+      const children = childrenOf(call).map((task_id) => ({ task_id, fields: TASK_FIELDS }))
+      const result = await store.delegate(leaseOf(call), seq, { start: START, limit, children })
+      return result.verdict === 'ok' ? result : { verdict: result.verdict }
+    }
     case 'release': {
       const result = await store.release(leaseOf(call), call.reason)
       return result.verdict === 'ok' ? result : { verdict: result.verdict }
@@ -96,6 +104,19 @@ export const perform = async (store: Store, call: Call): Promise<Told> => {
       return { verdict: await store.purgeSession(call.session) }
   }
 }
+
+/** Ids of the tasks that a delegation makes: of the same one always the same. */
+export const childrenOf = (call: { task: string; seq: number; count: number }): string[] =>
+  Array.from({ length: call.count }, (_, index) => childId(call.task, `${call.seq}.1`, index))
+
+const START = {
+  event_type: 'tool_call_start',
+  iteration: 1,
+  call_id: '1.1',
+  tool_name: 'subagent',
+  arguments: {},
+  effect: 'durable',
+} as const satisfies LogEvent
 
 /** Longer than any run. */
 export const FAR_MS = 3_600_000

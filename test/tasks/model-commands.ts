@@ -114,6 +114,13 @@ const MOVES = {
       holding && { name: 'finish', ...holding, seq: seqFor(world, holding, drawn), events: drawn.events, end }
     )
   }),
+  delegate: calls((world, drawn) => {
+    const holding = holdingOf(world, drawn)
+    // The loop makes no children below a child.
+    if (!holding || world.model.tasks.get(holding.task)?.parent !== null) return undefined
+    const [count, limit] = [1 + (drawn.pick % 4), 1 + (drawn.pick % 3)]
+    return { name: 'delegate', ...holding, seq: seqFor(world, holding, drawn), count, limit }
+  }),
   release: calls((world, drawn) => {
     const holding = holdingOf(world, drawn)
     return holding && { name: 'release', ...holding, reason: drawn.pick % 2 ? 'drained' : 'worker_lost' }
@@ -222,6 +229,7 @@ const WEIGHTS: Record<Name, number> = {
   begin: 2,
   append: 5,
   finish: 3,
+  delegate: 4,
   release: 3,
   cancel: 2,
   beat: 9,

@@ -67,6 +67,19 @@ export const logOf = (state: State, task: string): Entry[] =>
 
 const TERMINAL = new Set(['task_complete', 'task_failed', 'task_cancelled'])
 
+/** A task waits exactly as long as one of its children has not ended, and lets as many run as it may. */
+const checkFamily = (tasks: Record<string, Hash>, id: string): void => {
+  const parent = tasks[id]
+  const open = (parent?.['children']?.split(' ') ?? [])
+    .map((child) => tasks[child] ?? {})
+    .filter(({ status = 'failed' }) => !isEnded(TaskStatus.parse(status)))
+  expect(parent?.['status'] === 'waiting', `${id} waits`).toBe(open.length > 0)
+  const begun = open.filter((child) => child['ticket'] !== undefined).length
+  const stops = parent?.['cancel'] !== undefined || Number(parent?.['deadline']) < 1e9
+  const most = Math.min(open.length, Number(parent?.['child_limit'] ?? 0))
+  expect(begun, `children of ${id} that may run`).toSatisfy((n: number) => n === most || (stops && n < most))
+}
+
 /** What the indexes, records and logs must say of each other. */
 export const checkInvariants = (state: State): void => {
   const { tasks, due, dueTickets } = state
@@ -87,6 +100,8 @@ export const checkInvariants = (state: State): void => {
       holder: status === 'running' && record['activation'] !== '',
     }
     const last = log.at(-1)
+    const isChild = record['parent_task_id'] !== undefined
+    checkFamily(tasks, id)
     const looked = { due: has.due, ticketDue: has.ticketDue }
     expect(has, `of ${id}`).toMatchObject({
       indexed: [status],
@@ -110,16 +125,35 @@ export const checkInvariants = (state: State): void => {
         error: status === 'failed',
         answer: 'final_answer' in told || 'partial_answer' in told,
       })
+    } else if (status === 'waiting') {
+      const isOverdue = Number(record['deadline']) < 1e9
+      expect({ ...looked, place: has.place }, `of ${id}`).toEqual({
+        due: isOverdue ? has.due : true,
+        ticketDue: false,
+        place: 0,
+      })
+      expect(record['activation'], `of ${id}`).toBe('')
     } else if (status === 'running') {
-      expect({ ...looked, place: has.place }, `of ${id}`).toEqual({ due: true, ticketDue: false, place: 0 })
+      const place = isChild ? -1 : 0
+      expect({ ...looked, place: has.place }, `of ${id}`).toEqual({ due: true, ticketDue: false, place })
       expect(due[id], `of ${id}`).toBeLessThanOrEqual(Math.max(Number(record['lease_until']), state.grace))
     } else {
       expect(record['activation'] ?? '', `of ${id}`).toBe('')
       const heldBack = record['not_before'] !== undefined
-      const kind = has.place < 0 ? 'scheduled' : has.place > 0 ? 'behind' : heldBack ? 'back' : 'runnable'
+      const isHeld = isChild && record['ticket'] === undefined
+      const place = isChild ? 0 : has.place
+      const kind = isHeld
+        ? 'held'
+        : place < 0
+          ? 'scheduled'
+          : place > 0
+            ? 'behind'
+            : heldBack
+              ? 'back'
+              : 'runnable'
       expect({ ...looked, kind }, `of ${id}`).toEqual({
         kind,
-        due: kind === 'scheduled' || kind === 'back' || record['deadline'] !== undefined,
+        due: kind === 'scheduled' || kind === 'back' || (record['deadline'] !== undefined && kind !== 'held'),
         ticketDue: kind === 'runnable',
       })
       if (kind === 'runnable') expect(Number(record['ticket']), `of ${id}`).toBeGreaterThan(0)

@@ -5,6 +5,7 @@ export interface ModelTask {
   readonly id: string
   readonly session: string
   readonly priority: number
+  readonly parent: string | null
   status: TaskStatus
   /** Types of its events; the n-th has seq n. */
   log: string[]
@@ -30,10 +31,16 @@ export interface ModelTask {
   releasedBy: string | null
   endedBy: string | null
   /** Whom its end made runnable. */
-  woke: string | null
+  woke: string[]
+  /** Those it waits for, or waited for last, and how many of them may run at a time. */
+  children: string[]
+  childLimit: number
+  /** The last delegation, for one sent again. */
+  delegated: { by: string; from: number } | null
 }
 
 export const NEW = {
+  parent: null,
   status: 'pending' as TaskStatus,
   heldBack: false,
   overdue: null,
@@ -49,5 +56,8 @@ export const NEW = {
   appended: null,
   releasedBy: null,
   endedBy: null,
-  woke: null,
+  woke: [],
+  children: [],
+  childLimit: 0,
+  delegated: null,
 }

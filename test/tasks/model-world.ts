@@ -4,7 +4,7 @@ import { isEnded, TaskStatus } from '../../src/schemas/task.ts'
 import type { Ticket } from '../../src/tasks/replies.ts'
 import type { OpenStore } from '../support/redis.ts'
 import type { Model } from './model.ts'
-import { type Answer, type Call, FAR_MS, type Holding, perform } from './model-calls.ts'
+import { type Answer, type Call, childrenOf, FAR_MS, type Holding, perform } from './model-calls.ts'
 import { checkInvariants, logOf, readState, type State } from './model-state.ts'
 import type { ModelTask } from './model-task.ts'
 
@@ -116,6 +116,8 @@ export const createWorld = (open: OpenStore, model: Model) => {
     async call(call: Call, { times = 1, dies = false }: { times?: number; dies?: boolean } = {}) {
       if (call.name === 'create' && !made.tasks.includes(call.task)) made.tasks.push(call.task)
       if (call.name === 'begin') made.activations.push({ task: call.task, activation: call.activation })
+      if (call.name === 'delegate')
+        made.tasks.push(...childrenOf(call).filter((id) => !made.tasks.includes(id)))
       made.calls.push(call)
       const answer = await send(call, times)
       if (dies) return answer
@@ -139,13 +141,19 @@ export const createWorld = (open: OpenStore, model: Model) => {
       await redis.hset(key('task', task.id), 'lease_until', clock)
       await redis.zadd(key('due'), clock, task.id)
     },
-    async timeIsUp(task: ModelTask) {
-      clock += 1
-      task.overdue = clock
-      await redis.hset(key('task', task.id), 'deadline', clock)
-      if (task.status === 'running') return
-      model.due.set(task.id, clock)
-      await redis.zadd(key('due'), clock, task.id)
+    /** A parent's time is its children's too. */
+    async timeIsUp(one: ModelTask) {
+      const root = model.tasks.get(one.parent ?? '') ?? one
+      for (const task of [root, ...root.children.flatMap((id) => model.tasks.get(id) ?? [])]) {
+        if (isEnded(task.status)) continue
+        clock += 1
+        task.overdue = clock
+        await redis.hset(key('task', task.id), 'deadline', clock)
+        const isHeld = task.parent !== null && task.ticket === 0
+        if (task.status === 'running' || isHeld) continue
+        model.due.set(task.id, clock)
+        await redis.zadd(key('due'), clock, task.id)
+      }
     },
     /** A schedule, or the end of being held back. */
     async comes(task: ModelTask) {
@@ -184,6 +192,8 @@ const normal = (answer: Answer): Answer => ({
 
 const viewOfModel = (task: ModelTask) => ({
   session: task.session,
+  parent: task.parent,
+  children: task.children,
   status: task.status,
   log: task.log,
   scheduled: task.scheduled,
@@ -203,9 +213,11 @@ const viewOfState = (state: State, id: string): ReturnType<typeof viewOfModel> =
   const pending = record['status'] === 'pending'
   return {
     session: record['session_id'] ?? '',
+    parent: record['parent_task_id'] ?? null,
+    children: record['children']?.split(' ') ?? [],
     status: record['status'] as ModelTask['status'],
     log: logOf(state, id).map(({ type }) => type),
-    scheduled: pending && record['in_line'] === undefined,
+    scheduled: pending && record['in_line'] === undefined && record['parent_task_id'] === undefined,
     heldBack: pending && record['not_before'] !== undefined,
     ticket: Number(record['ticket'] ?? 0),
     attempt: Number(record['attempt'] ?? 0),

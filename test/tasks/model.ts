@@ -4,11 +4,16 @@
  */
 import { isEnded } from '../../src/schemas/task.ts'
 import type { Ticket } from '../../src/tasks/replies.ts'
-import type { Answer, Call, Ended, EventName } from './model-calls.ts'
+import { type Answer, type Call, childrenOf, type Ended, type EventName } from './model-calls.ts'
+import { createFamilies, tasksOf } from './model-children.ts'
 import { type ModelTask, NEW } from './model-task.ts'
 
 const TERMINAL = { completed: 'task_complete', failed: 'task_failed', cancelled: 'task_cancelled' }
 const LOSSES_TO_FAIL = 5
+
+/** Of the same time the first by name. */
+const byTime = ([a, x]: [string, number], [b, y]: [string, number]) =>
+  x === y ? (a < b ? -1 : 1) : x < y ? -1 : 1
 
 export type Model = ReturnType<typeof createModel>
 
@@ -33,19 +38,25 @@ export const createModel = () => {
 
   /** Exactly then its ticket is good, and in the queue or looked for. */
   const isRunnable = (task: ModelTask) =>
-    task.status === 'pending' && isHead(task) && !task.heldBack && !task.scheduled
+    task.status === 'pending' &&
+    (task.parent === null ? isHead(task) : task.ticket > 0) &&
+    !task.heldBack &&
+    !task.scheduled
+
+  const isAtWork = (task: ModelTask) => task.status === 'running' && isLive(task)
 
   const ticketOf = (task: ModelTask): Ticket => ({
     task_id: task.id,
     n: task.ticket,
-    priority: task.attempt === 0 ? task.priority + 2 : 1,
+    priority: task.attempt === 0 && task.parent === null ? task.priority + 2 : 1,
   })
 
   /** A ticket given before is given again to who asks again, while it is good. */
-  const again = (id: string | null): Ticket[] => {
-    const task = id === null ? undefined : tasks.get(id)
-    return task && isRunnable(task) ? [ticketOf(task)] : []
-  }
+  const again = (...ids: string[]): Ticket[] =>
+    ids
+      .flatMap((id) => tasks.get(id) ?? [])
+      .filter(isRunnable)
+      .map(ticketOf)
 
   const makeRunnable = (task: ModelTask): Ticket[] => {
     task.ticket += 1
@@ -54,6 +65,13 @@ export const createModel = () => {
     else due.set(task.id, task.overdue)
     return [ticketOf(task)]
   }
+
+  const { openChildren, startChildren, goOn, childrenOutOfTime } = createFamilies({
+    tasks,
+    isAtWork,
+    makeRunnable,
+    end: (task, status) => end(task, status),
+  })
 
   const joinLine = (task: ModelTask): Ticket[] => {
     task.scheduled = false
@@ -70,11 +88,13 @@ export const createModel = () => {
     Object.assign(task, { status, activation: null, lapsed: false, scheduled: false, heldBack: false })
     due.delete(task.id)
     dueTickets.delete(task.id)
+    const parent = tasks.get(task.parent ?? '')
+    const tickets = parent?.status === 'waiting' ? goOn(parent) : []
     if (isDeleted(task)) due.set(task.session, Number.POSITIVE_INFINITY)
     const next = tasks.get(lineOf(task)[0] ?? '')
-    if (!wasHead || !next || isDeleted(task)) return []
-    task.woke = next.id
-    return makeRunnable(next)
+    if (wasHead && next && !isDeleted(task)) tickets.push(...makeRunnable(next))
+    task.woke = tickets.map((ticket) => ticket.task_id)
+    return tickets
   }
 
   const write = (task: ModelTask, events: readonly EventName[]): number[] =>
@@ -88,10 +108,14 @@ export const createModel = () => {
     })
 
   const cancel = (task: ModelTask, reason: string): Answer => {
-    if (task.status === 'cancelled') return { verdict: 'cancelled', tickets: again(task.woke) }
+    if (task.status === 'cancelled') return { verdict: 'cancelled', tickets: again(...task.woke) }
     if (isEnded(task.status)) return { verdict: 'ended', tickets: [] }
     task.cancel ??= reason
-    if (task.status === 'running' && isLive(task)) return { verdict: 'flagged', tickets: [] }
+    if (isAtWork(task)) return { verdict: 'flagged', tickets: [] }
+    if (task.status === 'waiting') {
+      const tickets = openChildren(task).flatMap((child) => cancel(child, reason).tickets ?? [])
+      return { verdict: isEnded(tasks.get(task.id)?.status ?? 'waiting') ? 'cancelled' : 'flagged', tickets }
+    }
     return { verdict: 'cancelled', tickets: end(task, 'cancelled') }
   }
 
@@ -109,12 +133,17 @@ export const createModel = () => {
 
   /** Somebody looks at a task whose time has come. */
   const lookAt = (task: ModelTask): Ticket[] => {
+    if (isEnded(task.status)) return []
     if (task.status === 'running') {
       if (isLive(task)) due.delete(task.id)
       else if (task.cancel !== null) return end(task, 'cancelled')
       else if (task.overdue !== null) return end(task, 'failed')
       else return lose(task)
       return []
+    }
+    if (task.status === 'waiting') {
+      due.delete(task.id)
+      return task.overdue === null ? [] : childrenOutOfTime(task)
     }
     if (task.overdue !== null) return end(task, 'failed')
     if (task.heldBack) {
@@ -149,7 +178,7 @@ export const createModel = () => {
         const task = tasks.get(call.task)
         if (!task) return { verdict: 'gone', tickets: [] }
         if (task.status === 'cancelled') return { verdict: 'cancelled', tickets: [] }
-        if (isEnded(task.status)) return { verdict: 'ended', tickets: again(task.woke) }
+        if (isEnded(task.status)) return { verdict: 'ended', tickets: again(...task.woke) }
         const held = task.status === 'running'
         if (held && task.activation !== call.activation) return { verdict: 'held', tickets: [] }
         if (!held) {
@@ -181,19 +210,40 @@ export const createModel = () => {
         const task = tasks.get(call.task)
         if (!task) return { verdict: 'gone' }
         if (isEnded(task.status) && task.endedBy === call.activation)
-          return { verdict: 'ok', status: task.status, tickets: again(task.woke) }
+          return { verdict: 'ok', status: task.status, tickets: again(...task.woke) }
         if (!holds(task, call.activation) || task.log.length !== call.seq) return { verdict: 'lost' }
         write(task, call.events)
         task.endedBy = call.activation
         const status = task.cancel === null ? call.end : 'cancelled'
         return { verdict: 'ok', tickets: end(task, status), status }
       }
+      case 'delegate': {
+        const task = tasks.get(call.task)
+        if (!task || isDeleted(task)) return { verdict: 'gone' }
+        const { activation: by, seq: from, limit: childLimit } = call
+        if (task.delegated?.by === by && task.delegated.from === from)
+          return { verdict: 'ok', tickets: again(...task.children) }
+        if (!holds(task, by) || task.log.length !== from) return { verdict: 'lost' }
+        if (task.cancel !== null) return { verdict: 'cancel' }
+        task.log.push('tool_call_start')
+        const children = childrenOf(call)
+        const { session, overdue } = task
+        for (const id of children) {
+          const more = { id, session, parent: task.id, priority: 5, scheduled: false, overdue }
+          tasks.set(id, { ...NEW, ...more, log: ['task_queued'] })
+        }
+        const waits = { status: 'waiting', activation: null, lapsed: false, delegated: { by, from } }
+        Object.assign(task, { ...waits, children, childLimit })
+        if (overdue === null) due.delete(task.id)
+        else due.set(task.id, overdue)
+        return { verdict: 'ok', tickets: startChildren(task) }
+      }
       case 'release': {
         const task = tasks.get(call.task)
         if (!task) return { verdict: 'gone' }
         if (task.releasedBy === call.activation) return { verdict: 'ok', tickets: again(task.id) }
         if (task.status === 'cancelled' && task.endedBy === call.activation)
-          return { verdict: 'ok', tickets: again(task.woke) }
+          return { verdict: 'ok', tickets: again(...task.woke) }
         if (!holds(task, call.activation)) return { verdict: 'lost' }
         if (task.cancel !== null) {
           task.endedBy = call.activation
@@ -224,7 +274,7 @@ export const createModel = () => {
           return { verdict: 'ok', leases, tickets: last.tickets, purge: last.purge }
         const tickets: Ticket[] = []
         const purge: string[] = []
-        for (const [id] of [...due].toSorted(([, a], [, b]) => (a < b ? -1 : Number(a > b)))) {
+        for (const [id] of [...due].toSorted(byTime)) {
           const task = tasks.get(id)
           if (task) tickets.push(...lookAt(task))
           else if (due.delete(id)) purge.push(id)
@@ -247,8 +297,8 @@ export const createModel = () => {
       case 'purgeSession': {
         const session = sessions.get(call.session)
         if (!session?.deleted) return { verdict: session ? 'not_deleted' : 'purged' }
-        for (const task of [...tasks.values()].filter((one) => one.session === call.session)) {
-          if (task.status === 'running' && isLive(task)) return { verdict: 'busy' }
+        for (const task of tasksOf(tasks, call.session)) {
+          if ([task, ...openChildren(task)].some(isAtWork)) return { verdict: 'busy' }
           if (!isEnded(task.status)) end(task, 'cancelled')
           tasks.delete(task.id)
         }

@@ -14,7 +14,8 @@ beforeAll(async () => {
 })
 afterAll(() => fixture[Symbol.asyncDispose]())
 
-const ALL = 'file_read file_write file_edit list_files find grep bash think todo_read todo_update'.split(' ')
+const ALL =
+  'file_read file_write file_edit list_files find grep bash think todo_read todo_update subagent'.split(' ')
 
 describe('the toolbox', () => {
   it('offers each tool with a description and a JSON Schema', () => {
@@ -140,7 +141,6 @@ describe('tool presets', () => {
       effect: 'read' as const,
     })),
     ...['git_pr', 'mcp__a__act'].map((name) => ({ name, effect: 'external' as const })),
-    { name: 'subagent', effect: 'durable' as const },
   ]
   const FILES = ['file_read', 'list_files', 'find', 'grep']
 
@@ -150,15 +150,12 @@ describe('tool presets', () => {
       'read-only',
       [...FILES, 'think', 'todo_read', 'web_search', 'web_fetch', 'git_history', 'mcp__a__look', 'subagent'],
     ],
-    [
-      'code-only',
-      [...ALL.filter((name) => name !== 'bash'), 'code_execute', 'git_commit', 'git_history', 'subagent'],
-    ],
+    ['code-only', [...ALL.filter((name) => name !== 'bash'), 'code_execute', 'git_commit', 'git_history']],
     ['web-only', ['think', 'todo_read', 'web_search', 'web_fetch']],
     [
       'safe',
       ALL.filter((name) => name !== 'bash').concat(
-        'git_commit web_search web_fetch git_history mcp__a__look subagent'.split(' '),
+        'git_commit web_search web_fetch git_history mcp__a__look'.split(' '),
       ),
     ],
     ['no-such', []],

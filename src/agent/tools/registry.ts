@@ -13,6 +13,7 @@ import { grepTool } from './grep.ts'
 import { listFilesTool } from './list-files.ts'
 import { capText } from './output-cap.ts'
 import type { Sandbox } from './sandbox.ts'
+import { subagentTool } from './subagent.ts'
 import { thinkTool } from './think.ts'
 import { todoReadTool } from './todo-read.ts'
 import { todoUpdateTool } from './todo-update.ts'
@@ -39,6 +40,7 @@ export const createToolbox = (options: ToolboxOptions): Toolbox =>
     thinkTool,
     todoReadTool,
     todoUpdateTool,
+    subagentTool,
   ])
 
 /** Names that models use for a tool of another name. */

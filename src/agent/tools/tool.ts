@@ -2,6 +2,7 @@
 import type { z } from 'zod'
 import type { Effect } from '../../schemas/event.ts'
 import type { Todo } from '../../schemas/session.ts'
+import type { TaskStatus } from '../../schemas/task.ts'
 import type { Guard } from './guard.ts'
 
 /** What a tool may use. Everything it does ends when `signal` aborts. */
@@ -20,6 +21,22 @@ export interface ToolContext {
   stream: (chunk: string) => void
   guard: Guard
   todos: TodoStore
+  /** Of a durable tool: the first time it makes the children, and when they have ended it tells what they answered. */
+  delegate?: (subtasks: readonly string[], options: DelegateOptions) => Promise<'waiting' | SubtaskResult[]>
+}
+
+export interface DelegateOptions {
+  /** How many run at a time. */
+  maxWorkers: number
+}
+
+export interface SubtaskResult {
+  task_id: string
+  status: TaskStatus
+  /** The whole one, or the best there was when it ended early. */
+  answer?: string
+  /** Why it did not complete. */
+  why?: string
 }
 
 /** The session's todo list. `write` is fenced: it throws `LeaseLost` for an activation that lost its task. */
@@ -33,6 +50,8 @@ export interface ToolOutput {
   content: string
   error?: string
   truncated?: boolean
+  /** Of a durable tool: there is no result yet, the task waits for its children. */
+  waiting?: boolean
 }
 
 export interface Tool<Schema extends z.ZodObject = z.ZodObject> {

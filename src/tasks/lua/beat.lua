@@ -72,17 +72,19 @@ local function look_at(id)
       redis.call('ZADD', key('due'), live_until, id)
     elseif r.cancel then
       end_cancelled(id, r, tickets)
-    elseif number(r.deadline) <= NOW then
+    elseif is_overdue(r) then
       end_timed_out(id, r, tickets)
     else
       lose(id, r)
     end
-  elseif r.deadline and number(r.deadline) <= NOW then
+  elseif r.status == 'waiting' and is_overdue(r) then
+    time_out_waiting(id, r, tickets)
+  elseif is_overdue(r) then
     end_timed_out(id, r, tickets)
   elseif r.not_before and r.status == 'pending' then
     redis.call('HDEL', key('task', id), 'not_before')
     make_runnable(id, r, tickets)
-  elseif r.status == 'pending' and not r.in_line then
+  elseif r.status == 'pending' and not r.in_line and not r.parent_task_id then
     join_line(id, r, tickets)
   elseif r.deadline then
     redis.call('ZADD', key('due'), r.deadline, id)

@@ -17,7 +17,7 @@ if number(r.v) > number(VERSION) then return { 'stale' } end
 if r.status == 'running' and r.activation ~= activation then return { 'held' } end
 if r.status ~= 'running' then
   if r.status ~= 'pending' or r.ticket ~= ticket or r.not_before then return { 'stale' } end
-  if r.deadline and number(r.deadline) <= NOW then
+  if is_overdue(r) then
     end_timed_out(id, r, tickets)
     return reply('ended', tickets)
   end
@@ -25,7 +25,14 @@ if r.status ~= 'running' then
   redis.call('HINCRBY', key('task', id), 'attempt', 1)
   redis.call('HSET', key('task', id), 'v', VERSION, 'activation', activation, 'worker', worker, 'lease_until', until_ms)
   if not r.started_at then
-    redis.call('HSET', key('task', id), 'started_at', NOW, 'deadline', NOW + math.floor(number(r.timeout_s) * 1000))
+    -- A child's time is its parent's.
+    local deadline = r.deadline or NOW + math.floor(number(r.timeout_s) * 1000)
+    redis.call('HSET', key('task', id), 'started_at', NOW, 'deadline', deadline)
+  end
+  if r.parent_task_id then
+    -- No child may do more than its parent, whatever its record says.
+    local preset = redis.call('HGET', key('task', r.parent_task_id), 'tool_preset')
+    if preset then redis.call('HSET', key('task', id), 'tool_preset', preset) end
   end
   set_status(id, r, 'running')
   redis.call('ZADD', key('due'), until_ms, id)

@@ -55,7 +55,8 @@ while ENTRIES > 0 and BYTES > 0 and not done do
     from = entry[1]
     local fields, task = entry[2], nil
     for i = 1, #fields, 2 do
-      if fields[i] == 'task' then task = fields[i + 1] end
+      -- A child's events go with its parent.
+      if fields[i] == 'parent' or (fields[i] == 'task' and not task) then task = fields[i + 1] end
       BYTES = BYTES - #fields[i + 1]
     end
     if is_part(task, from) then copied_to = redis.call('XADD', copy_log, '*', unpack(fields)) end

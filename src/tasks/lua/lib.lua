@@ -68,7 +68,7 @@ end
 
 local function ticket_of(id, r, tickets)
   local priority = 1
-  if number(r.attempt) == 0 then priority = number(r.priority) + 2 end
+  if number(r.attempt) == 0 and not r.parent_task_id then priority = number(r.priority) + 2 end
   tickets[#tickets + 1] = id
   tickets[#tickets + 1] = r.ticket
   tickets[#tickets + 1] = tostring(priority)
@@ -106,7 +106,68 @@ local function join_line(id, r, tickets)
   return redis.call('ZRANK', line, id) + 1
 end
 
--- The one way a task ends. `fields` are written to the record. The next of the session's line becomes runnable.
+local function is_at_work(r)
+  return r.status == 'running' and lease_of(r) > NOW
+end
+
+local function is_overdue(r)
+  return r.deadline ~= nil and number(r.deadline) <= NOW
+end
+
+-- The children that a task waits for, in order, as {id, record}; those that have ended are left out.
+local function open_children(r)
+  local open = {}
+  for id in string.gmatch(r.children or '', '%S+') do
+    local child = record(id)
+    if child and not ended(child.status) then open[#open + 1] = { id, child } end
+  end
+  return open
+end
+
+-- As many of a waiting task's children as may run at a time get a ticket, the first ones first. Its time is theirs.
+local function start_children(r, tickets)
+  local open, free = open_children(r), number(r.child_limit)
+  for _, child in ipairs(open) do
+    if child[2].ticket then free = free - 1 end
+  end
+  for _, child in ipairs(open) do
+    if free > 0 and not child[2].ticket then
+      free = free - 1
+      child[2].deadline = r.deadline
+      redis.call('HSET', key('task', child[1]), 'deadline', r.deadline)
+      make_runnable(child[1], child[2], tickets)
+    end
+  end
+end
+
+local end_cancelled, end_timed_out
+
+-- A child has ended: the next one runs. After the last the parent goes on, or ends when it was only waited for that.
+local function go_on_without(parent_id, tickets)
+  local r = record(parent_id)
+  if not r or r.status ~= 'waiting' then return end
+  if #open_children(r) > 0 then
+    if not r.cancel and not is_overdue(r) then start_children(r, tickets) end
+  elseif r.cancel then
+    end_cancelled(parent_id, r, tickets)
+  elseif is_overdue(r) then
+    end_timed_out(parent_id, r, tickets)
+  else
+    redis.call('HSET', key('task', parent_id), 'resume_reason', 'woken')
+    set_status(parent_id, r, 'pending')
+    make_runnable(parent_id, r, tickets)
+  end
+end
+
+-- The next of a session's line becomes runnable.
+local function start_next(session_id, tickets)
+  local next_id = head_of_line(session_id)
+  local r = next_id and record(next_id)
+  if r and r.status == 'pending' then make_runnable(next_id, r, tickets) end
+end
+
+-- The one way a task ends. `fields` are written to the record. Whoever waited for it goes on: the next of the
+-- session's line, or its parent.
 local function end_task(id, r, status, event_type, data, fields, tickets)
   local seq = number(r.seq) + 1
   fields.end_id = log_event(id, r, seq, event_type, data)
@@ -120,25 +181,25 @@ local function end_task(id, r, status, event_type, data, fields, tickets)
   local session_id = r.session_id
   local was_head = head_of_line(session_id) == id
   redis.call('ZREM', key('session', session_id, 'line'), id)
+  local given = #tickets
+  if r.parent_task_id then go_on_without(r.parent_task_id, tickets) end
   if redis.call('HGET', key('session', session_id), 'deleted') then
     redis.call('ZADD', key('due'), NOW, 'session:' .. session_id)
-    return
+  else
+    redis.call('ZADD', key('keep'), NOW, session_id)
+    if was_head then start_next(session_id, tickets) end
   end
-  redis.call('ZADD', key('keep'), NOW, session_id)
-  if was_head then
-    local next_id = head_of_line(session_id)
-    local next_record = next_id and record(next_id)
-    if next_record and next_record.status == 'pending' then
-      redis.call('HSET', key('task', id), 'woke', next_id)
-      make_runnable(next_id, next_record, tickets)
-    end
-  end
+  local woke = {}
+  for i = given + 1, #tickets, 3 do woke[#woke + 1] = tickets[i] end
+  if #woke > 0 then redis.call('HSET', key('task', id), 'woke', table.concat(woke, ' ')) end
 end
 
--- The ticket that the end of this task gave out, for a caller who asks for that end again.
+-- The tickets that the end of this task gave out, for a caller who asks for that end again.
 local function woke_again(r, tickets)
-  local next_record = r.woke and record(r.woke)
-  if next_record then ticket_again(r.woke, next_record, tickets) end
+  for id in string.gmatch(r.woke or '', '%S+') do
+    local woken = record(id)
+    if woken then ticket_again(id, woken, tickets) end
+  end
 end
 
 local function totals(r)
@@ -150,7 +211,7 @@ local function totals(r)
   }
 end
 
-local function end_cancelled(id, r, tickets)
+function end_cancelled(id, r, tickets)
   local data = totals(r)
   data.reason = r.cancel
   data.requested_by = r.cancel_by
@@ -188,8 +249,17 @@ local function end_failed(id, r, code, message, stop_reason, tickets)
   }, tickets)
 end
 
-local function end_timed_out(id, r, tickets)
+function end_timed_out(id, r, tickets)
   end_failed(id, r, 'timeout', 'the time allowed for this task was used up', 'timeout', tickets)
+end
+
+-- Children at work let go by themselves; the last one's end ends the task, so that none does anything after it.
+local function time_out_waiting(id, r, tickets)
+  redis.call('ZREM', key('due'), id)
+  for _, child in ipairs(open_children(r)) do
+    local end_child = child[2].cancel and end_cancelled or end_timed_out
+    if not is_at_work(child[2]) then end_child(child[1], child[2], tickets) end
+  end
 end
 
 -- Marks a task as to be cancelled. Returns 'cancelled' (ended here and now, or before), 'flagged' or 'ended'.
@@ -203,9 +273,15 @@ local function cancel_task(id, r, reason, by, tickets)
     r.cancel, r.cancel_by = reason, by
     redis.call('HSET', key('task', id), 'cancel', reason, 'cancel_by', by, 'cancel_at', NOW)
   end
-  if r.status == 'running' and lease_of(r) > NOW then
+  if is_at_work(r) then
     redis.call('PUBLISH', key('control'), cjson.encode({ cancel = id }))
     return 'flagged'
+  end
+  if r.status == 'waiting' then
+    -- The end of the last child is the end of the task.
+    for _, child in ipairs(open_children(r)) do cancel_task(child[1], child[2], reason, by, tickets) end
+    r.status = redis.call('HGET', key('task', id), 'status')
+    return r.status == 'waiting' and 'flagged' or 'cancelled'
   end
   end_cancelled(id, r, tickets)
   return 'cancelled'

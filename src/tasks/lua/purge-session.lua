@@ -13,7 +13,10 @@ local ids = redis.call('ZRANGE', tasks, 0, most - 1)
 for _, id in ipairs(ids) do
   local r = record(id)
   if r and not ended(r.status) then
-    if r.status == 'running' and lease_of(r) > NOW then return 'busy' end
+    if is_at_work(r) then return 'busy' end
+    for _, child in ipairs(open_children(r)) do
+      if is_at_work(child[2]) then return 'busy' end
+    end
     r.cancel, r.cancel_by = r.cancel or 'session deleted', r.cancel_by or 'system'
     end_cancelled(id, r, {})
     r.status = 'cancelled'

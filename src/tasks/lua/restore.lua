@@ -32,7 +32,8 @@ redis.call('HSET', session, 'restored_at', NOW, 'restored_by', token, 'last_id',
 if ARGV[7] ~= '' then redis.call('HSET', session, 'trimmed_to', ARGV[7]) end
 if todos ~= '' then redis.call('SET', key('session', sid, 'todos'), todos) end
 local records = redis.call('HGETALL', staged_tasks)
-local unfinished = {}
+local unfinished, created = {}, {}
+for i = 1, #records, 2 do created[records[i]] = cjson.decode(records[i + 1]).created_at end
 for i = 1, #records, 2 do
   local id, fields = records[i], cjson.decode(records[i + 1])
   local flat = {}
@@ -42,8 +43,9 @@ for i = 1, #records, 2 do
   end
   redis.call('HSET', key('task', id), unpack(flat))
   redis.call('ZADD', key('status', fields.status), fields.status_at, id)
-  redis.call('ZADD', tasks, fields.created_at, id)
-  if not ended(fields.status) then unfinished[#unfinished + 1] = id end
+  redis.call('ZADD', tasks, created[fields.parent_task_id] or fields.created_at, id)
+  -- Parents first: the end of a child is nothing to go on with then.
+  if not ended(fields.status) then table.insert(unfinished, fields.parent_task_id and #unfinished + 1 or 1, id) end
 end
 redis.call('UNLINK', staged_tasks)
 for _, id in ipairs(unfinished) do

@@ -59,16 +59,18 @@ local function drop_entries(id, from, to)
   return false
 end
 
+-- Children stand right behind their parent, and go with it.
 local newest = redis.call('ZRANGE', tasks, -1, -1)[1]
+newest = newest and redis.call('HGET', key('task', newest), 'parent_task_id') or newest
 local ids = redis.call('ZRANGE', tasks, standing, standing + TASKS - 1)
 for _, id in ipairs(ids) do
   local r = redis.call('HMGET', key('task', id), 'status', 'ended_at', 'log_from', 'end_id', 'trim_from', 'parent_task_id')
+  local has_parent = r[6] and redis.call('EXISTS', key('task', r[6])) == 1
   if not r[1] then
     redis.call('ZREM', tasks, id)
-  elseif not ended(r[1]) or (r[6] and redis.call('EXISTS', key('task', r[6])) == 1) then
-    -- A child goes with its parent.
+  elseif not ended(r[1]) or has_parent then
     standing = standing + 1
-  elseif r[5] or too_old(r[2]) or (too_long() and id ~= newest) then
+  elseif r[5] or r[6] or too_old(r[2]) or (too_long() and id ~= newest) then
     if not drop_entries(id, r[5] or r[3], r[4]) then return { 'more', tostring(standing) } end
     redis.call('ZREM', key('status', r[1]), id)
     redis.call('ZREM', tasks, id)
