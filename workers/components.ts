@@ -5,12 +5,13 @@ import type { LogEvent } from '../src/schemas/event.ts'
 import type { ComponentState, Health } from '../src/schemas/health.ts'
 
 interface Options {
-  config: Pick<Config, 'enable_git_tools' | 'enable_mcp'>
+  config: Pick<Config, 'enable_git_tools'>
   offline: boolean
   sandbox: { active: boolean; message: string }
+  mcp: () => ComponentState
 }
 
-export const createComponents = ({ config, offline, sandbox }: Options) => {
+export const createComponents = ({ config, offline, sandbox, mcp }: Options) => {
   let modelFailure: string | null = null
   const notBuilt = (enabled: boolean, what: string) =>
     enabled ? `${what} are not built yet` : 'disabled by configuration'
@@ -33,7 +34,7 @@ export const createComponents = ({ config, offline, sandbox }: Options) => {
           : `the last model call failed: ${modelFailure}`,
     },
     { name: 'git_tools', status: 'disabled', message: notBuilt(config.enable_git_tools, 'git tools') },
-    { name: 'mcp', status: 'disabled', message: notBuilt(config.enable_mcp, 'MCP servers') },
+    mcp(),
     { name: 'sandbox', status: sandbox.active ? 'ready' : 'disabled', message: sandbox.message },
   ]
 

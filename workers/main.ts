@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import closeWithGrace from 'close-with-grace'
 import { z } from 'zod'
+import { startMcp } from '../src/agent/mcp/mcp.ts'
 import { createOfflineModel } from '../src/agent/offline-model.ts'
 import { createOpenAiModel } from '../src/agent/openai-model.ts'
 import { renderSystemPrompt } from '../src/agent/prompts/system-prompt.ts'
@@ -80,7 +81,10 @@ const throttle = createThrottle(
 )
 
 const real = (path: string) => realpath(path).catch(() => path)
-const closedDirs = await Promise.all([config.home, config.session_dir, config.cost_dir].map(real))
+// The list of MCP servers among them: whoever writes there has commands run outside the sandbox.
+const closedDirs = await Promise.all(
+  [config.home, config.session_dir, config.cost_dir, config.mcp_config].map(real),
+)
 const env = toolEnvironment(childEnvironment())
 const sandbox = await createSandbox({
   mode: config.sandbox,
@@ -91,7 +95,18 @@ const sandbox = await createSandbox({
 const reaped = await reapLeftovers()
 if (reaped > 0) log.warn({ reaped }, '[DI] killed processes that a worker killed before had left')
 const guard = createGuard({ leaseMs: LEASE_MS })
-const toolbox = createToolbox({ closedDirs, sandbox, env })
+const mcp = startMcp({
+  enabled: config.enable_mcp,
+  path: config.mcp_config,
+  named: loaded.sources.mcp_config !== 'default',
+  variables: childEnvironment(),
+  env,
+  cwd: process.cwd(),
+  guard,
+  version,
+  log,
+})
+const toolbox = createToolbox({ closedDirs, sandbox, env, source: mcp })
 const offline = config.api_key === undefined && config.base_url === undefined
 const model = offline
   ? createOfflineModel()
@@ -100,7 +115,7 @@ const model = offline
       ...(config.base_url === undefined ? {} : { baseUrl: config.base_url }),
       ...(config.temperature === undefined ? {} : { temperature: config.temperature }),
     })
-const components = createComponents({ config, offline, sandbox: sandbox.describe() })
+const components = createComponents({ config, offline, sandbox: sandbox.describe(), mcp: mcp.state })
 for (const { name, status, message } of components.states()) {
   const tag = name === 'mcp' ? '[MCP]' : name === 'git_tools' ? '[GitTools]' : '[DI]'
   log.info({ component: name, status }, `${tag} ${message}`)
@@ -268,7 +283,7 @@ const { close } = closeWithGrace(
     leaving.abort()
     await worker.drain()
     presence[Symbol.dispose]()
-    await Promise.race([keeper.stop(), pause(KEEPER_CLOSE_MS)])
+    await Promise.all([Promise.race([keeper.stop(), pause(KEEPER_CLOSE_MS)]), mcp[Symbol.asyncDispose]()])
     await guard[Symbol.asyncDispose]()
     if (redis.status === 'ready') await store.forgetWorker(workerId).catch(() => {})
     ops.close()

@@ -108,13 +108,14 @@ const createAsking = (
   const { task, emitter, signal, model, throttle, shouldPause, log } = run
   const { models, attempt, max_tokens: maxTokens } = task
   const transcript = foldTranscript(run.history, task.task_id)
-  const tools = toolsFor(deps.toolbox, task).specs
-  const names = tools.map((tool) => tool.name)
   const policy = deps.retry ?? {}
   let system: ChatMessage | undefined
   let streamed = ''
 
   const ask = async (iteration: number, last: boolean): Promise<RetryOutcome> => {
+    // Anew for each call: tools may have come and gone.
+    const tools = toolsFor(deps.toolbox, task).specs
+    const names = tools.map((tool) => tool.name)
     system ??= { role: 'system', content: await deps.systemPrompt(task, run.toolContext.workspace, names) }
     const final: ChatMessage[] = last ? [{ role: 'user', content: FINAL_REQUEST }] : []
     const messages = [system, ...transcript, ...ownMessages(own, task), ...final]

@@ -44,8 +44,11 @@ export const createTaskService = (options: Options): TaskService => {
     const first = await store.get(taskId)
     if (!first || isEnded(first.status) || waitMs <= 0) return first && taskOf(first, redact)
     const done = AbortSignal.any([signal, AbortSignal.timeout(waitMs)])
-    let look = () => {}
     let asked = true
+    // From the first: an end that is heard while the first look is under way may be newer than what it finds.
+    let look = () => {
+      asked = true
+    }
     const stop = await feed.listen(first.session_id, {
       durable: (message) => {
         if (message.event?.task_id === taskId || !message.event) look()

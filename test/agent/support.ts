@@ -178,6 +178,10 @@ export const activate = async (setup: Setup) => {
       guard: {
         run: async () => Promise.reject(new Error('no guard here')),
         rename: async () => Promise.reject(new Error('no guard here')),
+        serve: () => {
+          throw new Error('no guard here')
+        },
+        beaten: async () => {},
         temporary: () => ({ [Symbol.dispose]: () => {} }),
         beat: () => {},
         [Symbol.asyncDispose]: async () => {},

@@ -1,10 +1,10 @@
-/** One command under the guard, from its start until everything it started is dead. Runs in the guard. */
+/** One command or service under the guard, from its start until all it started is dead. Runs in the guard. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { StringDecoder } from 'node:string_decoder'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { GuardedResult, KilledBy } from './guard.ts'
-import type { RunRequest } from './guard-protocol.ts'
+import type { RunRequest, ServeRequest } from './guard-protocol.ts'
 import { createHeadTail } from './output-cap.ts'
 import {
   CALL_MARKER,
@@ -21,18 +21,37 @@ const LIVE_CHARS = 256_000
 const LIVE_EVERY_MS = 30
 /** For what is left in the pipes once all writers should be dead. */
 const DRAIN_MS = 500
+/** For a service to end after its input did. */
+const END_MS = 1_000
+/** Of a service's stderr. */
+const SERVICE_KEEP_CHARS = 4_000
 
 export interface GuardedCall {
   /** Never rejects. */
   ended: Promise<GuardedResult>
   /** The first reason counts. */
   kill(by: KilledBy): void
+  /** To the input of a service. */
+  write(text: string): void
+  /** Of a service: no more input, and death when it goes on for all that. */
+  end(): void
 }
 
-export const startCall = (request: RunRequest, onLive: (chunk: string) => void): GuardedCall => {
+/** Where live output goes: of a service what it says on stdout, whole; of a command what comes from both, capped. */
+export interface LiveOutput {
+  /** False when the way to the worker is full. */
+  push: (chunk: string) => boolean
+  drained: () => Promise<void>
+}
+
+export const startCall = (request: RunRequest | ServeRequest, output: LiveOutput): GuardedCall => {
+  const serves = request.type === 'serve'
+  const keepChars = serves ? SERVICE_KEEP_CHARS : request.keepChars
   const killed = Promise.withResolvers<void>()
   let killedBy: KilledBy | undefined
   let rootPid: number | undefined
+  let stdin: ChildProcess['stdin'] = null
+  let ending: NodeJS.Timeout | undefined
 
   const kill = (by: KilledBy): void => {
     killedBy ??= by
@@ -43,9 +62,10 @@ export const startCall = (request: RunRequest, onLive: (chunk: string) => void):
   const run = async (): Promise<GuardedResult> => {
     const child = start(request)
     if (child instanceof Error) return cannotStart(child)
-    const live = createLive(onLive)
-    const stdout = collect(child.stdout, request.keepChars, live.push)
-    const stderr = collect(child.stderr, request.keepChars, live.push)
+    stdin = child.stdin
+    const live = serves ? passOn(child.stdout, output) : createLive(output.push)
+    const stdout = collect(child.stdout, serves ? 0 : keepChars, live.push)
+    const stderr = collect(child.stderr, keepChars, serves ? () => {} : live.push)
     const closed = once(child, 'close')
     // An `error` before the start rejects this; it is looked at below.
     closed.catch(() => {})
@@ -55,10 +75,11 @@ export const startCall = (request: RunRequest, onLive: (chunk: string) => void):
     rootPid = child.pid
     const target: SweepTarget = { key: request.key }
     if (rootPid !== undefined) Object.assign(target, { rootPid, since: startTimeOf(rootPid) ?? 0 })
-    const timer = setTimeout(() => kill('timeout'), request.timeoutMs)
+    const timer = serves ? undefined : setTimeout(() => kill('timeout'), request.timeoutMs)
 
     const failure = await Promise.race([exit.promise, killed.promise])
     clearTimeout(timer)
+    clearTimeout(ending)
     if (failure instanceof Error && rootPid === undefined) return cannotStart(failure)
     const allDead = await sweep(target)
     await Promise.race([closed.catch(() => {}), sleep(DRAIN_MS)])
@@ -71,26 +92,37 @@ export const startCall = (request: RunRequest, onLive: (chunk: string) => void):
       exitCode: child.exitCode,
       ...(killedBy !== undefined && { killedBy }),
       ...(child.signalCode !== null && { signal: child.signalCode }),
-      stdout: out.text,
+      stdout: serves ? '' : out.text,
       stderr: allDead ? err.text : `${err.text}\n[a process of this command could not be killed]`,
       truncated: out.truncated || err.truncated,
     }
   }
-  return { kill, ended: run() }
+  return {
+    kill,
+    ended: run(),
+    write: (text) => void stdin?.write(text),
+    end() {
+      stdin?.end()
+      ending ??= setTimeout(() => kill('aborted'), END_MS)
+    },
+  }
 }
 
-const start = ({ argv, cwd, env, key, input }: RunRequest): ChildProcess | Error => {
+const start = (request: RunRequest | ServeRequest): ChildProcess | Error => {
+  const { argv, cwd, env, key } = request
+  const serves = request.type === 'serve'
+  const input = serves ? undefined : request.input
   const [file, ...args] = argv
   try {
     const child = spawn(file, args, {
       cwd,
       env: { ...env, [CALL_MARKER]: key, [GUARD_MARKER]: guardIdentity() },
       detached: true,
-      stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+      stdio: [serves || input !== undefined ? 'pipe' : 'ignore', 'pipe', 'pipe'],
     })
     // A command that doesn't read its input is no failure.
     child.stdin?.on('error', () => {})
-    child.stdin?.end(input)
+    if (!serves) child.stdin?.end(input)
     return child
   } catch (error) {
     return error instanceof Error ? error : new Error(String(error))
@@ -120,6 +152,16 @@ const collect = (stream: ChildProcess['stdout'], keepChars: number, onText: (tex
     return kept.result()
   }
 }
+
+/** Nothing more is read from a service than the worker takes. */
+const passOn = (stdout: ChildProcess['stdout'], output: LiveOutput) => ({
+  push: (chunk: string): void => {
+    if (output.push(chunk)) return
+    stdout?.pause()
+    void output.drained().then(() => stdout?.resume())
+  },
+  flush: () => {},
+})
 
 /** Coalesces, and stops after `LIVE_CHARS`, so that a flood reaches neither worker nor watchers. */
 const createLive = (emit: (chunk: string) => void) => {

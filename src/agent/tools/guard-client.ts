@@ -3,7 +3,14 @@ import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import { extname } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
-import type { Guard, GuardedCommand, GuardedRename, GuardedResult } from './guard.ts'
+import type {
+  Guard,
+  GuardedCommand,
+  GuardedRename,
+  GuardedResult,
+  GuardedService,
+  RunningService,
+} from './guard.ts'
 import { type FromGuard, readLines, type ToGuard } from './guard-protocol.ts'
 import { sweep } from './process-sweep.ts'
 
@@ -22,6 +29,7 @@ export const createGuard = ({ leaseMs }: GuardOptions): Guard => {
   let nextId = 1
   let disposed = false
   let current: GuardLink | undefined = link(leaseMs, undefined)
+  let nextBeat = Promise.withResolvers<void>()
 
   const connect = (): GuardLink => {
     if (current === undefined || current.dead) current = link(leaseMs, lastBeat)
@@ -32,12 +40,18 @@ export const createGuard = ({ leaseMs }: GuardOptions): Guard => {
     beat(sentAt) {
       lastBeat = Math.max(lastBeat ?? sentAt, sentAt)
       if (current?.dead === false) current.send({ type: 'beat', sentAt })
+      nextBeat.resolve()
+      nextBeat = Promise.withResolvers()
     },
     run(command) {
       if (command.signal.aborted) return Promise.resolve(ended('aborted', 'aborted before it started'))
       if (disposed) return Promise.resolve(ended('guard', 'not started: the guard was closed'))
       return connect().run(nextId++, command)
     },
+    serve(service) {
+      return disposed ? closed() : connect().serve(nextId++, service)
+    },
+    beaten: () => (disposed ? Promise.resolve() : nextBeat.promise),
     rename(from, to) {
       return disposed ? Promise.resolve('lapsed') : connect().rename(nextId++, from, to)
     },
@@ -48,6 +62,7 @@ export const createGuard = ({ leaseMs }: GuardOptions): Guard => {
     },
     async [Symbol.asyncDispose]() {
       disposed = true
+      nextBeat.resolve()
       await current?.close()
     },
   }
@@ -57,12 +72,13 @@ interface GuardLink {
   readonly dead: boolean
   send(message: ToGuard): void
   run(id: number, command: GuardedCommand): Promise<GuardedResult>
+  serve(id: number, service: GuardedService): RunningService
   rename(id: number, from: string, to: string): Promise<GuardedRename>
   close(): Promise<void>
 }
 
 interface OpenCall {
-  command: GuardedCommand
+  command: Pick<GuardedCommand, 'key' | 'onOutput'>
   settle: (result: GuardedResult) => void
 }
 
@@ -130,6 +146,23 @@ const link = (leaseMs: number, lastBeat: number | undefined): GuardLink => {
         const { onOutput: _, signal: __, ...request } = command
         send({ type: 'run', id, ...request })
       }),
+    serve(id, service) {
+      const { promise, resolve } = Promise.withResolvers<GuardedResult>()
+      let alive = true
+      const settle = (result: GuardedResult): void => {
+        alive = false
+        calls.delete(id)
+        resolve(result)
+      }
+      calls.set(id, { command: service, settle })
+      const { onOutput: _, ...request } = service
+      send({ type: 'serve', id, ...request })
+      return {
+        write: (text) => void (alive && send({ type: 'input', id, text })),
+        end: () => void (alive && send({ type: 'end', id })),
+        ended: promise,
+      }
+    },
     rename(id, from, to) {
       const answer = Promise.withResolvers<GuardedRename>()
       renames.set(id, answer)
@@ -158,6 +191,12 @@ const startGuard = (leaseMs: number): ChildProcessByStdio<Writable, Readable, nu
   child.stdin.on('error', () => {})
   return child
 }
+
+const closed = (): RunningService => ({
+  write: () => {},
+  end: () => {},
+  ended: Promise.resolve(ended('guard', 'not started: the guard was closed')),
+})
 
 const ended = (killedBy: 'aborted' | 'guard', stderr: string): GuardedResult => ({
   exitCode: null,

@@ -9,7 +9,15 @@ import { renameSync, rmSync } from 'node:fs'
 import { Socket } from 'node:net'
 import type { GuardedResult } from './guard.ts'
 import { type GuardedCall, startCall } from './guard-call.ts'
-import { type FromGuard, GUARD_MARGIN_MS, monotonicMs, readLines, type ToGuard } from './guard-protocol.ts'
+import {
+  type FromGuard,
+  GUARD_MARGIN_MS,
+  monotonicMs,
+  type RunRequest,
+  readLines,
+  type ServeRequest,
+  type ToGuard,
+} from './guard-protocol.ts'
 
 const leaseMs = Number(process.argv[2])
 const calls = new Map<number, GuardedCall>()
@@ -21,24 +29,36 @@ let timer: NodeJS.Timeout | undefined
 const toWorker = new Socket({ fd: 1, readable: false, writable: true })
 const fromWorker = new Socket({ fd: 0, readable: true, writable: false })
 
-const send = (message: FromGuard): void => void toWorker.write(`${JSON.stringify(message)}\n`)
+/** False when the pipe is full; all is kept for the worker even so. */
+const send = (message: FromGuard): boolean => toWorker.write(`${JSON.stringify(message)}\n`)
 
 const receive = (message: ToGuard): void => {
   switch (message.type) {
     case 'beat':
       deadline = Math.max(deadline, message.sentAt + leaseMs - GUARD_MARGIN_MS)
       return watchDeadline()
+    case 'input':
+      // The worker may have been stopped between its own look at the lease and this. What was said is never
+      // just dropped: a service that missed a request would leave it unanswered.
+      if (monotonicMs() >= deadline) killAll()
+      else calls.get(message.id)?.write(message.text)
+      return
+    case 'end':
+      return calls.get(message.id)?.end()
     case 'abort':
       return calls.get(message.id)?.kill('aborted')
     case 'rename':
-      return send({ type: 'renamed', id: message.id, outcome: renamed(message.from, message.to) })
+      send({ type: 'renamed', id: message.id, outcome: renamed(message.from, message.to) })
+      return
     case 'temporary':
       if (message.exists) temporaries.add(message.path)
       else temporaries.delete(message.path)
       return
     case 'run':
-      if (monotonicMs() >= deadline) return send({ type: 'done', id: message.id, result: REFUSED })
-      return begin(message)
+    case 'serve':
+      if (monotonicMs() < deadline) return begin(message)
+      send({ type: 'done', id: message.id, result: REFUSED })
+      return
   }
 }
 
@@ -52,9 +72,12 @@ const renamed = (from: string, to: string): 'done' | 'lapsed' | { failed: string
   }
 }
 
-const begin = (request: Extract<ToGuard, { type: 'run' }>): void => {
+const begin = (request: RunRequest | ServeRequest): void => {
   const { id } = request
-  const call = startCall(request, (chunk) => send({ type: 'output', id, chunk }))
+  const call = startCall(request, {
+    push: (chunk) => send({ type: 'output', id, chunk }),
+    drained: () => new Promise((resolve) => toWorker.once('drain', resolve)),
+  })
   calls.set(id, call)
   void report(id, call)
 }

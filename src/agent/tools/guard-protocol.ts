@@ -1,14 +1,20 @@
 /** What worker and guard tell each other: JSON, one message a line, on the guard's stdin and stdout. */
 import type { Readable } from 'node:stream'
-import type { GuardedCommand, GuardedResult } from './guard.ts'
+import type { GuardedCommand, GuardedResult, GuardedService } from './guard.ts'
 
 /** The guard acts this long before the lease ends, so that its killing is done when another worker may begin. */
 export const GUARD_MARGIN_MS = 500
 
 export type RunRequest = Omit<GuardedCommand, 'onOutput' | 'signal'> & { type: 'run'; id: number }
 
+export type ServeRequest = Omit<GuardedService, 'onOutput'> & { type: 'serve'; id: number }
+
 export type ToGuard =
   | RunRequest
+  | ServeRequest
+  /** To a service's standard input. */
+  | { type: 'input'; id: number; text: string }
+  | { type: 'end'; id: number }
   | { type: 'abort'; id: number }
   | { type: 'rename'; id: number; from: string; to: string }
   | { type: 'temporary'; path: string; exists: boolean }

@@ -14,6 +14,26 @@ export interface GuardedCommand {
   signal: AbortSignal
 }
 
+/** A process that is talked to over its standard input and output for as long as it lives. */
+export interface GuardedService {
+  /** Unique; also the marker in the environment of the process and its children. */
+  key: string
+  argv: readonly [string, ...string[]]
+  cwd: string
+  env: Record<string, string>
+  /** All of its standard output, in order. */
+  onOutput: (chunk: string) => void
+}
+
+export interface RunningService {
+  /** Goes to its standard input, unless the lease has run out meanwhile: then it is killed. */
+  write(text: string): void
+  /** Closes its standard input, and kills it and all it started when it is still there a second later. */
+  end(): void
+  /** Resolves when it and everything it started are dead. Never rejects. */
+  ended: Promise<GuardedResult>
+}
+
 export type KilledBy = 'timeout' | 'aborted' | 'lease' | 'guard'
 
 export interface GuardedResult {
@@ -35,6 +55,13 @@ export type GuardedRename = 'done' | 'lapsed' | 'unknown'
 export interface Guard {
   /** Resolves when the command and everything it started are dead. Never rejects for a failed command. */
   run(command: GuardedCommand): Promise<GuardedResult>
+  /**
+   * Starts a service. Like a command it is killed when the worker is gone or has no confirmed heartbeat, and
+   * refused with `killedBy: 'lease'` while there is none. Of its output the result has the tail of stderr only.
+   */
+  serve(service: GuardedService): RunningService
+  /** Resolves with the next confirmed heartbeat, or at the end of the guard. */
+  beaten(): Promise<void>
   /**
    * Renames a file for a worker that may be stopped between its own look at the lease and the act: the guard
    * looks and acts in one. Rejects with the file system's message.

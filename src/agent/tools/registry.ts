@@ -17,7 +17,7 @@ import { subagentTool } from './subagent.ts'
 import { thinkTool } from './think.ts'
 import { todoReadTool } from './todo-read.ts'
 import { todoUpdateTool } from './todo-update.ts'
-import type { Tool, ToolContext, ToolOutput } from './tool.ts'
+import type { Tool, ToolContext, ToolOutput, ToolSource } from './tool.ts'
 import { badArguments, failureOutput, problemsOf } from './tool-failure.ts'
 
 export interface ToolboxOptions {
@@ -26,40 +26,58 @@ export interface ToolboxOptions {
   sandbox: Sandbox
   /** Of processes that tools start; see `toolEnvironment`. */
   env: Readonly<Record<string, string>>
+  /** Tools beside the built-in ones. */
+  source?: ToolSource
 }
 
 export const createToolbox = (options: ToolboxOptions): Toolbox =>
-  toolboxOf([
-    fileReadTool(options),
-    fileWriteTool(options),
-    fileEditTool(options),
-    listFilesTool(options),
-    findTool(options),
-    grepTool(options),
-    bashTool(options),
-    thinkTool,
-    todoReadTool,
-    todoUpdateTool,
-    subagentTool,
-  ])
+  toolboxOf(
+    [
+      fileReadTool(options),
+      fileWriteTool(options),
+      fileEditTool(options),
+      listFilesTool(options),
+      findTool(options),
+      grepTool(options),
+      bashTool(options),
+      thinkTool,
+      todoReadTool,
+      todoUpdateTool,
+      subagentTool,
+    ],
+    options.source,
+  )
 
 /** Names that models use for a tool of another name. */
 const ALIASES: Readonly<Record<string, string>> = { ripgrep: 'grep' }
 
-export const toolboxOf = (tools: readonly Tool[]): Toolbox => {
-  const byName = new Map(tools.map((tool) => [tool.name, tool]))
-  const specs = new Map(tools.map((tool) => [tool.name, specOf(tool)]))
-  const find = (name: string): Tool | undefined => byName.get(name) ?? byName.get(ALIASES[name] ?? '')
-  const namesWhere = (test: (tool: Tool) => boolean): string[] => tools.filter(test).map(({ name }) => name)
+const NO_TOOLS: readonly Tool[] = []
+
+export const toolboxOf = (builtIn: readonly Tool[], source?: ToolSource): Toolbox => {
+  let catalog = catalogOf(builtIn, NO_TOOLS)
+  const current = (): Catalog => {
+    const more = source?.tools() ?? NO_TOOLS
+    if (more !== catalog.more) catalog = catalogOf(builtIn, more)
+    return catalog
+  }
+  const find = (name: string): Tool | undefined => {
+    const { byName } = current()
+    return byName.get(name) ?? byName.get(ALIASES[name] ?? '')
+  }
+  const namesWhere = (test: (tool: Tool) => boolean): string[] =>
+    current()
+      .tools.filter((tool) => tool.offered !== false && test(tool))
+      .map(({ name }) => name)
   const allowedBy = (preset: string): string[] => namesWhere((tool) => permits(preset, tool))
 
   return {
-    specs: (preset) => allowedBy(preset).flatMap((name) => specs.get(name) ?? []),
+    specs: (preset) => allowedBy(preset).flatMap((name) => current().specs.get(name) ?? []),
     names: (preset) => ({
       allowed: allowedBy(preset),
       denied: namesWhere((tool) => !permits(preset, tool)),
     }),
-    effectOf: (name) => find(name)?.effect ?? 'read',
+    // A tool that is away may be back before the call is carried out.
+    effectOf: (name) => find(name)?.effect ?? (source?.owns(name) ? 'external' : 'read'),
     async execute({ tool_name, arguments: text }, context, preset) {
       const tool = find(tool_name)
       if (tool === undefined) return unknownTool(tool_name, allowedBy(preset))
@@ -70,7 +88,25 @@ export const toolboxOf = (tools: readonly Tool[]): Toolbox => {
   }
 }
 
-const specOf = ({ name, description, parameters }: Tool): ToolSpec => {
+interface Catalog {
+  more: readonly Tool[]
+  tools: readonly Tool[]
+  byName: ReadonlyMap<string, Tool>
+  specs: ReadonlyMap<string, ToolSpec>
+}
+
+const catalogOf = (builtIn: readonly Tool[], more: readonly Tool[]): Catalog => {
+  const tools = [...builtIn, ...more]
+  return {
+    more,
+    tools,
+    byName: new Map(tools.map((tool) => [tool.name, tool])),
+    specs: new Map(tools.map((tool) => [tool.name, specOf(tool)])),
+  }
+}
+
+const specOf = ({ name, description, parameters, jsonSchema }: Tool): ToolSpec => {
+  if (jsonSchema !== undefined) return { name, description, parameters: jsonSchema }
   // Input: what has a default may be left out.
   const { $schema: _, ...schema } = z.toJSONSchema(parameters, { io: 'input' })
   return { name, description, parameters: schema }
@@ -88,7 +124,7 @@ const refusedByPreset = ({ name }: Tool, preset: string): ToolOutput => ({
 
 type Parsed = { args: z.infer<Tool['parameters']> } | { refusal: ToolOutput }
 
-const parseArguments = ({ name, parameters }: Tool, text: string): Parsed => {
+const parseArguments = ({ name, parameters, jsonSchema }: Tool, text: string): Parsed => {
   let value: unknown
   try {
     // Models send nothing at all for a tool without parameters.
@@ -96,7 +132,7 @@ const parseArguments = ({ name, parameters }: Tool, text: string): Parsed => {
   } catch (error) {
     return { refusal: badArguments(name, [`they are not JSON: ${messageOf(error)}`]) }
   }
-  const result = parameters.safeParse(withoutNulls(value))
+  const result = parameters.safeParse(jsonSchema === undefined ? withoutNulls(value) : value)
   return result.success ? { args: result.data } : { refusal: badArguments(name, problemsOf(result.error)) }
 }
 

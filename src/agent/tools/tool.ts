@@ -59,11 +59,23 @@ export interface Tool<Schema extends z.ZodObject = z.ZodObject> {
   /** Shown to the model. */
   description: string
   parameters: Schema
+  /** What the model is shown instead of `parameters`; the arguments then reach `run` as the model gave them. */
+  jsonSchema?: Record<string, unknown>
   effect: Effect
+  /** False: not shown to the model now, but a call of it is still carried out, to say why. */
+  offered?: boolean
   /** Milliseconds after which the call is aborted and answered with an error. */
   timeoutMs(args: z.infer<Schema>): number
   /** May throw: the registry turns everything but `LeaseLost` and an abort into a result. */
   run(args: z.infer<Schema>, context: ToolContext): Promise<ToolOutput>
+}
+
+/** Tools that come and go while the worker runs. */
+export interface ToolSource {
+  /** In the order they are offered; the same array for as long as nothing has changed. */
+  tools(): readonly Tool[]
+  /** Of a name it would give to a tool, though there is none now. */
+  owns(name: string): boolean
 }
 
 /** Keeps `args` typed by the tool's own schema. */

@@ -1,0 +1,91 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import type { ComponentState, Health, WorkerInfo } from '../../src/schemas/health.ts'
+import { everything, makeFolder, odd, traceIn } from '../mcp/support.ts'
+import { eventually, processesWith } from '../support/processes.ts'
+import { calls, startService } from '../support/service.ts'
+import { watch } from '../support/watch.ts'
+
+const startWith = async (mcpServers: Record<string, object>) => {
+  const service = await startService()
+  const path = join(await makeFolder(), 'mcp-config.json')
+  await writeFile(path, JSON.stringify({ mcpServers }))
+  const health = async (): Promise<ComponentState | undefined> => {
+    const { components } = await service.json<Health>('/health')
+    return components.find(({ name }) => name === 'mcp')
+  }
+  return {
+    ...service,
+    health,
+    untilHealth: (status: string) => eventually(async () => (await health())?.status === status),
+    start: () => service.startWorker({ ALEX_MCP_CONFIG: path }),
+  }
+}
+
+test('a task uses a tool of an MCP server, whatever other servers do', async () => {
+  const hanging = await makeFolder()
+  const service = await startWith({
+    all: everything,
+    hanging: odd('hanging', hanging),
+    none: { command: 'no-such' },
+  })
+  service.model.on({ turnIndex: 0 }, calls(['mcp__all__get-sum', { a: 40, b: 2 }]))
+  service.model.on({ turnIndex: 1 }, { content: 'It is 42.' })
+  await service.start()
+  await eventually(async () => (await service.health())?.details?.['servers'] === 1)
+  expect(await service.health()).toMatchObject({
+    status: 'not_ready',
+    message: expect.stringMatching(/^2 of 3 servers not connected: hanging: .+; none: cannot start/),
+  })
+
+  const { task_id } = await service.submit({ task: 'add' })
+  const stream = watch(`${service.url}/api/tasks/${task_id}/events`)
+  expect(await stream.next('tool_call_start')).toMatchObject({
+    tool_name: 'mcp__all__get-sum',
+    effect: 'read',
+  })
+  expect(await stream.next('tool_call_complete')).toMatchObject({ result: 'The sum of 40 and 2 is 42.' })
+  expect(await service.ended(task_id)).toMatchObject({ status: 'completed' })
+})
+
+test('a worker that is stopped beyond its lease has no server any more, and starts it again', {
+  timeout: 40_000,
+}, async () => {
+  const folder = await makeFolder()
+  const service = await startWith({ odd: odd('well', folder) })
+  service.model.on({ turnIndex: 0 }, calls(['mcp__odd__slow', { ms: 4_000 }]))
+  service.model.on({ turnIndex: 1 }, { content: 'checked' })
+  const first = await service.start()
+  await service.untilHealth('ready')
+  const { task_id } = await service.submit({ task: 'act slowly' })
+  await eventually(async () => (await traceIn(folder)).includes('slow began'))
+
+  process.kill(first.pid, 'SIGSTOP')
+  onTestFinished(() => void process.kill(first.pid, 'SIGCONT'))
+  await eventually(async () => (await processesWith(folder)).length === 0)
+  await service.start()
+  const stream = watch(`${service.url}/api/tasks/${task_id}/events`)
+  expect(await stream.next('tool_call_complete')).toMatchObject({ interrupted: true })
+  expect(await service.ended(task_id)).toMatchObject({ status: 'completed', attempts: 2 })
+
+  process.kill(first.pid, 'SIGCONT')
+  await eventually(async () => {
+    const workers = await service.json<WorkerInfo[]>('/api/workers')
+    const state = workers.find(({ pid }) => pid === first.pid)?.components.find(({ name }) => name === 'mcp')
+    return state?.status === 'ready' && (await processesWith(folder)).length === 2
+  })
+  expect(await traceIn(folder)).not.toContain('slow took effect')
+})
+
+test.each(['SIGKILL', 'SIGTERM'] as const)(
+  'a worker that ends by %s leaves no server behind',
+  async (signal) => {
+    const folder = await makeFolder()
+    const service = await startWith({ odd: odd('well', folder), hanging: odd('hanging', folder) })
+    const worker = await service.start()
+    await eventually(async () => (await processesWith(folder)).length === 2)
+    expect(await worker.end(signal)).toBe(signal === 'SIGTERM' ? 0 : null)
+    await eventually(async () => (await processesWith(folder)).length === 0)
+  },
+)
