@@ -1,6 +1,7 @@
 /** The agent loop: one activation of a task, from its log to its answer. */
 import type { LogEvent, LoggedEvent } from '../schemas/event.ts'
 import type { AgentDeps, AgentOutcome, AgentRun, AgentTask } from './agent.ts'
+import { type Ask, createAsk } from './ask.ts'
 import { FINAL_REQUEST, foldTask, foldTranscript } from './fold.ts'
 import type { ChatMessage } from './model.ts'
 import { callModel, type RetryOutcome } from './model-retry.ts'
@@ -32,6 +33,7 @@ export const runAgent = async (run: AgentRun, deps: AgentDeps): Promise<AgentOut
     emitter.emit(...events)
   }
   const asking = createAsking(run, deps, own, emit)
+  const ask = toolAsk(run, deps, emit)
 
   emit(...openingEvents(task, resumePoint(own, max_iterations), deps.toolbox.names(task.tool_preset)))
   for (;;) {
@@ -60,7 +62,7 @@ export const runAgent = async (run: AgentRun, deps: AgentDeps): Promise<AgentOut
       return { kind: 'paused', ...totals }
     }
     if (next.kind === 'tools') {
-      await runTools(run, deps, next.open, iteration, emit)
+      await runTools(run, deps, next.open, iteration, ask, emit)
       continue
     }
     if (!next.logged) emit({ event_type: 'iteration_start', iteration, max_iterations })
@@ -84,13 +86,30 @@ const runTools = async (
   { toolbox, abortGraceMs = ABORT_GRACE_MS }: AgentDeps,
   open: readonly OpenCall[],
   iteration: number,
+  ask: Ask,
   emit: (...events: LogEvent[]) => void,
 ) => {
   const { group, starts } = nextGroup(open, toolbox.effectOf)
   emit(...starts.map((call) => startEvent(call, iteration, call.effect)))
   await run.emitter.commit()
-  if (!run.signal.aborted) await runGroup(group, { run, toolbox, iteration, emit, abortGraceMs })
+  if (!run.signal.aborted) await runGroup(group, { run, toolbox, iteration, ask, emit, abortGraceMs })
 }
+
+/** What tools ask of the task's model. Usage of these calls passes here, and nowhere else. */
+const toolAsk = (
+  { task, model, throttle, log }: AgentRun,
+  deps: AgentDeps,
+  emit: (event: LogEvent) => void,
+) =>
+  createAsk({
+    model,
+    models: task.models,
+    throttle,
+    policy: deps.retry ?? {},
+    emit,
+    log,
+    onUsage: (used) => log.debug({ ...used }, 'a tool asked the model'),
+  })
 
 /** Model calls of one activation: what they are asked, and what they stream. */
 const createAsking = (

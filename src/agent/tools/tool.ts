@@ -2,6 +2,7 @@
 import type { z } from 'zod'
 import type { Effect } from '../../schemas/event.ts'
 import type { Todo } from '../../schemas/session.ts'
+import type { Ask } from '../ask.ts'
 import type { Guard } from './guard.ts'
 
 /** What a tool may use. Everything it does ends when `signal` aborts. */
@@ -19,6 +20,7 @@ export interface ToolContext {
   /** Live output for watchers; dropped when nobody can take it. */
   stream: (chunk: string) => void
   guard: Guard
+  ask: Ask
   todos: TodoStore
 }
 

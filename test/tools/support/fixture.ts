@@ -93,6 +93,7 @@ const contextOf = (workspace: string, guard: Guard): ToolContext => {
     signal: new AbortController().signal,
     assertLease: () => {},
     stream: () => {},
+    ask: async () => ({ ok: false, message: 'no model here' }),
     todos: {
       read: async () => todos,
       write: async (next) => {
