@@ -91,7 +91,12 @@ const sandbox = await createSandbox({
 const reaped = await reapLeftovers()
 if (reaped > 0) log.warn({ reaped }, '[DI] killed processes that a worker killed before had left')
 const guard = createGuard({ leaseMs: LEASE_MS })
-const toolbox = createToolbox({ closedDirs, sandbox, env })
+const toolbox = createToolbox({
+  closedDirs,
+  sandbox,
+  env,
+  webSearch: { apiKey: config.tavily_api_key, baseUrl: config.tavily_base_url },
+})
 const offline = config.api_key === undefined && config.base_url === undefined
 const model = offline
   ? createOfflineModel()

@@ -18,6 +18,7 @@ import { todoReadTool } from './todo-read.ts'
 import { todoUpdateTool } from './todo-update.ts'
 import type { Tool, ToolContext, ToolOutput } from './tool.ts'
 import { badArguments, failureOutput, problemsOf } from './tool-failure.ts'
+import { type WebSearchOptions, webSearchTool } from './web/web-search.ts'
 
 export interface ToolboxOptions {
   /** Absolute, real paths of ALEX's own state; no tool reads or writes there. */
@@ -25,6 +26,8 @@ export interface ToolboxOptions {
   sandbox: Sandbox
   /** Of processes that tools start; see `toolEnvironment`. */
   env: Readonly<Record<string, string>>
+  /** Without it `web_search` says that it needs a key. */
+  webSearch?: WebSearchOptions
 }
 
 export const createToolbox = (options: ToolboxOptions): Toolbox =>
@@ -39,6 +42,7 @@ export const createToolbox = (options: ToolboxOptions): Toolbox =>
     thinkTool,
     todoReadTool,
     todoUpdateTool,
+    webSearchTool(options.webSearch),
   ])
 
 /** Names that models use for a tool of another name. */
