@@ -15,7 +15,7 @@ beforeAll(async () => {
 afterAll(() => fixture[Symbol.asyncDispose]())
 
 const ALL = 'file_read file_write file_edit list_files find grep bash think todo_read todo_update'.split(' ')
-const WEB = ['web_search']
+const WEB = ['web_search', 'web_fetch']
 
 describe('the toolbox', () => {
   it('offers each tool with a description and a JSON Schema', () => {
@@ -38,7 +38,7 @@ describe('the toolbox', () => {
   it('answers an unknown tool with the known ones', async () => {
     const output = await fixture.call('rm_rf', {}, { preset: 'web-only' })
     expect(output).toEqual({
-      content: 'There is no tool "rm_rf". The tools are: think, todo_read, web_search.',
+      content: 'There is no tool "rm_rf". The tools are: think, todo_read, web_search, web_fetch.',
       error: 'unknown tool',
     })
   })
@@ -136,7 +136,7 @@ describe('a call', () => {
 describe('tool presets', () => {
   const LATER = [
     ...['code_execute', 'git_commit'].map((name) => ({ name, effect: 'write' as const })),
-    ...['web_fetch', 'git_history', 'mcp__a__look'].map((name) => ({
+    ...['git_history', 'mcp__a__look'].map((name) => ({
       name,
       effect: 'read' as const,
     })),
@@ -184,7 +184,7 @@ describe('tool presets', () => {
     expect(agent_presets.map(({ name }) => name)).toContain('security-analyst')
     expect(tool_presets).toHaveLength(TOOL_PRESETS.length)
     expect(tool_presets.find(({ name }) => name === 'web-only')).toMatchObject({
-      allowed: ['think', 'todo_read', 'web_search'],
+      allowed: ['think', 'todo_read', 'web_search', 'web_fetch'],
       denied: expect.arrayContaining(['bash', 'file_write']),
     })
     expect(JSON.parse(JSON.stringify(tool_presets))).toEqual(tool_presets)

@@ -18,6 +18,7 @@ import { todoReadTool } from './todo-read.ts'
 import { todoUpdateTool } from './todo-update.ts'
 import type { Tool, ToolContext, ToolOutput } from './tool.ts'
 import { badArguments, failureOutput, problemsOf } from './tool-failure.ts'
+import { webFetchTool } from './web/web-fetch.ts'
 import { type WebSearchOptions, webSearchTool } from './web/web-search.ts'
 
 export interface ToolboxOptions {
@@ -43,6 +44,7 @@ export const createToolbox = (options: ToolboxOptions): Toolbox =>
     todoReadTool,
     todoUpdateTool,
     webSearchTool(options.webSearch),
+    webFetchTool(),
   ])
 
 /** Names that models use for a tool of another name. */
