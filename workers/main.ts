@@ -106,7 +106,13 @@ const mcp = startMcp({
   version,
   log,
 })
-const toolbox = createToolbox({ closedDirs, sandbox, env, source: mcp })
+const toolbox = createToolbox({
+  closedDirs,
+  sandbox,
+  env,
+  source: mcp,
+  webSearch: { apiKey: config.tavily_api_key, baseUrl: config.tavily_base_url },
+})
 const offline = config.api_key === undefined && config.base_url === undefined
 const model = offline
   ? createOfflineModel()

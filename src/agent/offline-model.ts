@@ -6,7 +6,7 @@
  * `bash: <command>` and `write <path>: <content>`.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Model, ModelRequest } from './model.ts'
+import type { Model, ModelFailure, ModelRequest } from './model.ts'
 import { currentTask } from './offline-facts.ts'
 import { planNext } from './offline-plan.ts'
 import { offlineReport } from './offline-report.ts'
@@ -14,6 +14,13 @@ import { offlineReport } from './offline-report.ts'
 export interface OfflineOptions {
   /** Milliseconds between two pieces of text; 0: all at once. */
   paceMs?: number
+}
+
+/** Without tools to look around with there is nothing a plan could do: somebody asks for understanding. */
+const NO_UNDERSTANDING: ModelFailure = {
+  kind: 'rejected',
+  code: 'no_language_model',
+  message: 'there is no language model: set OPENAI_API_KEY or OPENAI_BASE_URL for one',
 }
 
 /** Pieces an answer is streamed in, at most; at the default pace an answer takes half a second. */
@@ -24,6 +31,7 @@ const MIN_PIECE_CHARS = 12
 export const createOfflineModel =
   ({ paceMs = 12 }: OfflineOptions = {}): Model =>
   async (request) => {
+    if (request.tools.length === 0) return { ok: false, failure: NO_UNDERSTANDING }
     const { task, rounds } = currentTask(request.messages)
     const offered = new Set(request.tools.map((tool) => tool.name))
     const plan = planNext(task, rounds, offered)

@@ -1,6 +1,7 @@
 /** The agent loop: one activation of a task, from its log to its answer. */
 import type { LogEvent, LoggedEvent } from '../schemas/event.ts'
 import type { AgentDeps, AgentOutcome, AgentRun, AgentTask } from './agent.ts'
+import { type Ask, createAsk } from './ask.ts'
 import { FINAL_REQUEST, foldTask, foldTranscript } from './fold.ts'
 import type { ChatMessage } from './model.ts'
 import { callModel, type RetryOutcome } from './model-retry.ts'
@@ -33,6 +34,7 @@ export const runAgent = async (run: AgentRun, deps: AgentDeps): Promise<AgentOut
     emitter.emit(...events)
   }
   const asking = createAsking(run, deps, own, emit)
+  const ask = toolAsk(run, deps, emit)
 
   emit(...openingEvents(task, resumePoint(own, max_iterations), toolsFor(deps.toolbox, task).names))
   for (;;) {
@@ -61,7 +63,7 @@ export const runAgent = async (run: AgentRun, deps: AgentDeps): Promise<AgentOut
       return { kind: 'paused', ...totals }
     }
     if (next.kind === 'tools') {
-      const ran = await runTools(run, deps, next.open, iteration, emit)
+      const ran = await runTools(run, deps, next.open, iteration, ask, emit)
       if (ran === 'waiting') return { kind: 'waiting', ...totals }
       continue
     }
@@ -86,10 +88,11 @@ const runTools = async (
   { toolbox, abortGraceMs = ABORT_GRACE_MS }: AgentDeps,
   open: readonly OpenCall[],
   iteration: number,
+  ask: Ask,
   emit: (...events: LogEvent[]) => void,
 ): Promise<'waiting' | 'done'> => {
   const { group, starts } = nextGroup(open, toolbox.effectOf)
-  const tools = { run, toolbox, iteration, emit, abortGraceMs }
+  const tools = { run, toolbox, iteration, ask, emit, abortGraceMs }
   const [first] = group
   if (first?.effect === 'durable') return runDurable(first, starts.length === 0, tools)
   emit(...starts.map((call) => startEvent(call, iteration, call.effect)))
@@ -97,6 +100,22 @@ const runTools = async (
   if (!run.signal.aborted) await runGroup(group, tools)
   return 'done'
 }
+
+/** What tools ask of the task's model. Usage of these calls passes here, and nowhere else. */
+const toolAsk = (
+  { task, model, throttle, log }: AgentRun,
+  deps: AgentDeps,
+  emit: (event: LogEvent) => void,
+) =>
+  createAsk({
+    model,
+    models: task.models,
+    throttle,
+    policy: deps.retry ?? {},
+    emit,
+    log,
+    onUsage: (used) => log.debug({ ...used }, 'a tool asked the model'),
+  })
 
 /** Model calls of one activation: what they are asked, and what they stream. */
 const createAsking = (

@@ -30,7 +30,7 @@ export const toolsFor = (
 export const runDurable = async (
   call: Runnable,
   started: boolean,
-  { run, toolbox, iteration, emit }: ToolRun,
+  { run, toolbox, iteration, ask, emit }: ToolRun,
 ): Promise<'waiting' | 'done'> => {
   const { task, delegation, signal, emitter } = run
   const start = startEvent(call, iteration, call.effect)
@@ -40,6 +40,7 @@ export const runDurable = async (
     callKey: `${task.task_id}/${task.attempt}/${call.call_id}`,
     signal,
     stream: () => {},
+    ask,
     async delegate(subtasks, options) {
       if (started) return delegation.results(call.call_id, subtasks.length)
       await emitter.commit()

@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { LeaseLost, messageOf } from '../errors.ts'
 import type { Effect, LogEvent, ToolCall } from '../schemas/event.ts'
 import { type AgentRun, DRAINED, type Toolbox } from './agent.ts'
+import type { Ask } from './ask.ts'
 import { STOPPED } from './fold.ts'
 import type { OpenCall } from './resume-point.ts'
 import { resultEvent } from './step-events.ts'
@@ -21,6 +22,7 @@ export interface ToolRun {
   run: AgentRun
   toolbox: Toolbox
   iteration: number
+  ask: Ask
   emit: (...events: LogEvent[]) => void
   /** Milliseconds. */
   abortGraceMs: number
@@ -74,6 +76,7 @@ const runCall = async (call: Runnable, signal: AbortSignal, tools: ToolRun): Pro
     ...run.toolContext,
     callKey: `${task_id}/${attempt}/${call.call_id}`,
     signal,
+    ask: tools.ask,
     stream: stream.push,
   }
   const began = performance.now()

@@ -58,6 +58,10 @@ export const Config = z.strictObject({
   tavily_api_key: text()
     .optional()
     .register(settings, { env: 'TAVILY_API_KEY', secret: true, meaning: 'Key for web search' }),
+  tavily_base_url: http.default('https://api.tavily.com').register(settings, {
+    env: 'TAVILY_BASE_URL',
+    meaning: "Where web search asks; Tavily's own or a proxy",
+  }),
   enable_mcp: flag()
     .default(true)
     .register(settings, { env: 'ALEX_ENABLE_MCP', meaning: 'Start MCP servers and offer their tools' }),

@@ -135,7 +135,7 @@ test('its text streams in pieces that add up, and stops with the signal', async 
   const request = {
     model: 'offline',
     messages: [{ role: 'user' as const, content: 'Analyze the codebase' }],
-    tools: [],
+    tools: [{ name: 'think', description: 'thinks', parameters: { type: 'object' } }],
     toolChoice: 'auto' as const,
     maxTokens: 100,
   }

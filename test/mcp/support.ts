@@ -92,6 +92,7 @@ export const startFile = (path: string, options: Options & { named?: boolean; en
     assertLease: () => {},
     stream: () => {},
     guard,
+    ask: async () => ({ ok: false, message: 'no model here' }),
     todos: { read: async () => [], write: async () => {} },
   }
 

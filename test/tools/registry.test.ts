@@ -16,11 +16,12 @@ afterAll(() => fixture[Symbol.asyncDispose]())
 
 const ALL =
   'file_read file_write file_edit list_files find grep bash think todo_read todo_update subagent'.split(' ')
+const WEB = ['web_search', 'web_fetch']
 
 describe('the toolbox', () => {
   it('offers each tool with a description and a JSON Schema', () => {
     const specs = fixture.toolbox.specs('full')
-    expect(specs.map(({ name }) => name)).toEqual(ALL)
+    expect(specs.map(({ name }) => name)).toEqual([...ALL, ...WEB])
     const read = specs.find(({ name }) => name === 'file_read')
     expect(read?.parameters).toMatchObject({
       type: 'object',
@@ -38,7 +39,7 @@ describe('the toolbox', () => {
   it('answers an unknown tool with the known ones', async () => {
     const output = await fixture.call('rm_rf', {}, { preset: 'web-only' })
     expect(output).toEqual({
-      content: 'There is no tool "rm_rf". The tools are: think, todo_read.',
+      content: 'There is no tool "rm_rf". The tools are: think, todo_read, web_search, web_fetch.',
       error: 'unknown tool',
     })
   })
@@ -136,7 +137,7 @@ describe('a call', () => {
 describe('tool presets', () => {
   const LATER = [
     ...['code_execute', 'git_commit'].map((name) => ({ name, effect: 'write' as const })),
-    ...['web_search', 'web_fetch', 'git_history', 'mcp__a__look'].map((name) => ({
+    ...['git_history', 'mcp__a__look'].map((name) => ({
       name,
       effect: 'read' as const,
     })),
@@ -145,7 +146,7 @@ describe('tool presets', () => {
   const FILES = ['file_read', 'list_files', 'find', 'grep']
 
   it.each([
-    ['full', [...ALL, ...LATER.map(({ name }) => name)]],
+    ['full', [...ALL, ...WEB, ...LATER.map(({ name }) => name)]],
     [
       'read-only',
       [...FILES, 'think', 'todo_read', 'web_search', 'web_fetch', 'git_history', 'mcp__a__look', 'subagent'],
@@ -160,7 +161,10 @@ describe('tool presets', () => {
     ],
     ['no-such', []],
   ])('%s allows what the design says', (preset, expected) => {
-    const tools = [...ALL.map((name) => ({ name, effect: fixture.toolbox.effectOf(name) })), ...LATER]
+    const tools = [
+      ...[...ALL, ...WEB].map((name) => ({ name, effect: fixture.toolbox.effectOf(name) })),
+      ...LATER,
+    ]
     const allowed = tools.filter((tool) => permits(preset, tool)).map(({ name }) => name)
     expect(allowed.toSorted()).toEqual(expected.toSorted())
   })
@@ -177,7 +181,7 @@ describe('tool presets', () => {
     expect(agent_presets.map(({ name }) => name)).toContain('security-analyst')
     expect(tool_presets).toHaveLength(TOOL_PRESETS.length)
     expect(tool_presets.find(({ name }) => name === 'web-only')).toMatchObject({
-      allowed: ['think', 'todo_read'],
+      allowed: ['think', 'todo_read', 'web_search', 'web_fetch'],
       denied: expect.arrayContaining(['bash', 'file_write']),
     })
     expect(JSON.parse(JSON.stringify(tool_presets))).toEqual(tool_presets)

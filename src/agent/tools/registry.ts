@@ -19,6 +19,8 @@ import { todoReadTool } from './todo-read.ts'
 import { todoUpdateTool } from './todo-update.ts'
 import type { Tool, ToolContext, ToolOutput, ToolSource } from './tool.ts'
 import { badArguments, failureOutput, problemsOf } from './tool-failure.ts'
+import { webFetchTool } from './web/web-fetch.ts'
+import { type WebSearchOptions, webSearchTool } from './web/web-search.ts'
 
 export interface ToolboxOptions {
   /** Absolute, real paths of ALEX's own state; no tool reads or writes there. */
@@ -28,6 +30,8 @@ export interface ToolboxOptions {
   env: Readonly<Record<string, string>>
   /** Tools beside the built-in ones. */
   source?: ToolSource
+  /** Without it `web_search` says that it needs a key. */
+  webSearch?: WebSearchOptions
 }
 
 export const createToolbox = (options: ToolboxOptions): Toolbox =>
@@ -44,6 +48,8 @@ export const createToolbox = (options: ToolboxOptions): Toolbox =>
       todoReadTool,
       todoUpdateTool,
       subagentTool,
+      webSearchTool(options.webSearch),
+      webFetchTool(),
     ],
     options.source,
   )

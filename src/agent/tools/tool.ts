@@ -3,6 +3,7 @@ import type { z } from 'zod'
 import type { Effect } from '../../schemas/event.ts'
 import type { Todo } from '../../schemas/session.ts'
 import type { TaskStatus } from '../../schemas/task.ts'
+import type { Ask } from '../ask.ts'
 import type { Guard } from './guard.ts'
 
 /** What a tool may use. Everything it does ends when `signal` aborts. */
@@ -20,6 +21,7 @@ export interface ToolContext {
   /** Live output for watchers; dropped when nobody can take it. */
   stream: (chunk: string) => void
   guard: Guard
+  ask: Ask
   todos: TodoStore
   /** Of a durable tool: the first time it makes the children, and when they have ended it tells what they answered. */
   delegate?: (subtasks: readonly string[], options: DelegateOptions) => Promise<'waiting' | SubtaskResult[]>

@@ -11,6 +11,7 @@ import { monotonicMs } from '../../../src/agent/tools/guard-protocol.ts'
 import { createToolbox } from '../../../src/agent/tools/registry.ts'
 import { createSandbox, type SandboxOptions } from '../../../src/agent/tools/sandbox.ts'
 import type { ToolContext, ToolOutput } from '../../../src/agent/tools/tool.ts'
+import type { WebSearchOptions } from '../../../src/agent/tools/web/web-search.ts'
 import type { Todo } from '../../../src/schemas/session.ts'
 
 export interface Fixture extends AsyncDisposable {
@@ -38,6 +39,7 @@ export interface FixtureOptions {
   env?: Record<string, string>
   /** Relative to the fixture's root. */
   closed?: string[]
+  webSearch?: WebSearchOptions
 }
 
 let calls = 0
@@ -51,7 +53,12 @@ export const createFixture = async (options: FixtureOptions = {}): Promise<Fixtu
   const { sandbox: mode = 'off', network = 'none' } = options
   const sandbox = await createSandbox({ mode, network, closedDirs, env })
   const guard = beatenGuard()
-  const toolbox = createToolbox({ closedDirs, sandbox, env })
+  const toolbox = createToolbox({
+    closedDirs,
+    sandbox,
+    env,
+    ...(options.webSearch && { webSearch: options.webSearch }),
+  })
   const context = contextOf(workspace, guard)
 
   return {
@@ -93,6 +100,7 @@ const contextOf = (workspace: string, guard: Guard): ToolContext => {
     signal: new AbortController().signal,
     assertLease: () => {},
     stream: () => {},
+    ask: async () => ({ ok: false, message: 'no model here' }),
     todos: {
       read: async () => todos,
       write: async (next) => {
