@@ -1,11 +1,14 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
+import { z } from 'zod'
 import type { ComponentState, Health, WorkerInfo } from '../../src/schemas/health.ts'
 import { everything, makeFolder, odd, traceIn } from '../mcp/support.ts'
 import { eventually, processesWith } from '../support/processes.ts'
 import { calls, startService } from '../support/service.ts'
 import { watch } from '../support/watch.ts'
+
+const Offered = z.object({ tools: z.array(z.object({ function: z.object({ name: z.string() }) })) })
 
 const startWith = async (mcpServers: Record<string, object>) => {
   const service = await startService()
@@ -47,6 +50,25 @@ test('a task uses a tool of an MCP server, whatever other servers do', async () 
   })
   expect(await stream.next('tool_call_complete')).toMatchObject({ result: 'The sum of 40 and 2 is 42.' })
   expect(await service.ended(task_id)).toMatchObject({ status: 'completed' })
+})
+
+test('a tool that appears during a task is offered with the next model call', async () => {
+  const service = await startWith({ odd: odd('well', await makeFolder()) })
+  service.model.on({ turnIndex: 0 }, calls(['mcp__odd__grow', {}]))
+  // Time for the server to say that it has one more.
+  service.model.on({ turnIndex: 1 }, calls(['mcp__odd__slow', { ms: 300 }]))
+  service.model.on({ turnIndex: 2 }, calls(['mcp__odd__grown', {}]))
+  service.model.on({ turnIndex: 3 }, { content: 'tall' })
+  await service.start()
+  await service.untilHealth('ready')
+  const { task_id } = await service.submit({ task: 'grow' })
+  await service.ended(task_id)
+  const offered = service.model
+    .getRequests()
+    .map(({ body }) => Offered.parse(body).tools.map((tool) => tool.function.name))
+  expect(offered[0]).not.toContain('mcp__odd__grown')
+  expect(offered[2]).toContain('mcp__odd__grown')
+  expect(JSON.stringify(service.model.getLastRequest()?.body)).toContain('tall')
 })
 
 test('a worker that is stopped beyond its lease has no server any more, and starts it again', {
