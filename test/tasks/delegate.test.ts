@@ -204,6 +204,19 @@ test('when the time is up children that are not at work end, then the last one, 
   expect(await store.get(PARENT)).toMatchObject({ status: 'failed', stop_reason: 'timeout' })
 })
 
+test('a cancel wins over the time, for a task that waits and its children', async () => {
+  const { store, redis, delegate, begin, statuses, timeIsUp, beat } = await setup()
+  const [one] = await delegate(2, 2)
+  await begin(one)
+  await store.cancel(PARENT, 'enough', 'user')
+  await timeIsUp(PARENT, child(0))
+  // Silent too, and its parent is looked at before it.
+  await redis.hset(store.key('task', child(0)), 'lease_until', 1)
+  await redis.zadd(store.key('due'), 2, child(0))
+  await beat()
+  expect(await statuses(PARENT, child(0), child(1))).toEqual(['cancelled', 'cancelled', 'cancelled'])
+})
+
 test('who lost the task, or is not where its log is, delegates nothing', async () => {
   const { store, lease, statuses } = await setup()
   expect(await store.delegate({ ...lease, activation: 'x' }, 1, delegation(1, 1))).toMatchObject({
@@ -216,11 +229,12 @@ test('who lost the task, or is not where its log is, delegates nothing', async (
 })
 
 test('a deleted session takes its children along, once none of them is at work', async () => {
-  const { store, delegate, begin, lapse, statuses } = await setup()
+  const { store, redis, delegate, begin, lapse, statuses } = await setup()
   const [one] = await delegate(2, 1)
   await begin(one)
   await store.deleteSession(SESSION, 'deleted', 'user')
   expect(await store.purgeSession(SESSION)).toBe('busy')
+  expect(await redis.hget(store.key('task', PARENT), 'status'), 'while a child works').toBe('waiting')
   await lapse(child(0))
   expect(await store.purgeSession(SESSION)).toBe('purged')
   expect(await statuses(PARENT, child(0), child(1))).toEqual(['gone', 'gone', 'gone'])
