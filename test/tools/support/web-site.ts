@@ -6,7 +6,8 @@ import { createServer as createTcpServer, type Server, type Socket } from 'node:
 import { onTestFinished } from 'vitest'
 import type { Ask } from '../../../src/agent/ask.ts'
 import { toolboxOf } from '../../../src/agent/tools/registry.ts'
-import { type WebFetchOptions, webFetchTool } from '../../../src/agent/tools/web/web-fetch.ts'
+import type { LoadOptions } from '../../../src/agent/tools/web/load-page.ts'
+import { webFetchTool } from '../../../src/agent/tools/web/web-fetch.ts'
 import type { Fixture } from './fixture.ts'
 
 export const startSite = async (answer: RequestListener, address = '127.0.0.1') => {
@@ -54,7 +55,7 @@ export const html =
     response.end(`<!doctype html><html><head>${head}</head><body>${body}</body></html>`)
   }
 
-export interface FetcherOptions extends WebFetchOptions {
+export interface FetcherOptions extends LoadOptions {
   ask?: Ask
 }
 

@@ -1,5 +1,5 @@
 /** Pages for a while: bounded in time, number and size, the least recently used goes first. */
-export interface CachedPage {
+export interface Page {
   /** After redirects. */
   url: string
   title: string
@@ -7,8 +7,8 @@ export interface CachedPage {
 }
 
 export interface PageCache {
-  get(key: string): { page: CachedPage; ageMs: number } | undefined
-  put(key: string, page: CachedPage): void
+  get(key: string): { page: Page; ageMs: number } | undefined
+  put(key: string, page: Page): void
 }
 
 interface Options {
@@ -25,7 +25,7 @@ export const createPageCache = ({
   maxChars = 10_000_000,
   now = () => performance.now(),
 }: Options = {}): PageCache => {
-  const entries = new Map<string, { page: CachedPage; at: number; chars: number }>()
+  const entries = new Map<string, { page: Page; at: number; chars: number }>()
   let total = 0
 
   const drop = (key: string): void => {

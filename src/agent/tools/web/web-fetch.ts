@@ -2,20 +2,9 @@ import { randomBytes } from 'node:crypto'
 import { z } from 'zod'
 import { capText, plainText } from '../output-cap.ts'
 import { defineTool, type ToolContext, type ToolOutput } from '../tool.ts'
-import { clipped } from './clipped.ts'
-import { FetchFailed } from './fetch-failed.ts'
-import { fetchPage } from './fetch-page.ts'
-import { type CachedPage, createPageCache } from './page-cache.ts'
-import { createMakeReadable, type ReadableLimits } from './readable.ts'
-import type { ResolveOptions } from './resolve-host.ts'
+import type { LoadOptions, LoadPage } from './load-page.ts'
+import type { Page } from './page-cache.ts'
 import { UNTRUSTED } from './untrusted.ts'
-import { checkUrl } from './url-policy.ts'
-
-export interface WebFetchOptions extends ResolveOptions {
-  /** Milliseconds for the whole way to a page's bytes. */
-  fetchTimeoutMs?: number
-  readable?: ReadableLimits
-}
 
 const TIMEOUT_MS = 90_000
 const TIMEOUT_WITH_PROMPT_MS = 240_000
@@ -24,22 +13,12 @@ const PAGE_CHARS = 15_000
 const PROMPT_CHARS = 60_000
 const ANSWER_TOKENS = 2_000
 
-/** Keeps the pages it fetched for 15 minutes. */
-export const webFetchTool = ({ fetchTimeoutMs = 30_000, readable = {}, ...reach }: WebFetchOptions = {}) => {
-  const cache = createPageCache()
-  const makeReadable = createMakeReadable(readable)
-
-  const load = async (url: string, context: ToolContext): Promise<CachedPage> => {
-    const timeout = AbortSignal.timeout(fetchTimeoutMs)
-    const signal = AbortSignal.any([context.signal, timeout])
-    const fetched = await fetchPage(url, signal, reach).catch((error: unknown) => {
-      if (!timeout.aborted || context.signal.aborted) throw error
-      throw new FetchFailed('timeout', `${url} was not there within ${fetchTimeoutMs / 1000} s`)
-    })
-    if (fetched.kind === 'text')
-      return { url: fetched.url, title: '', text: clipped(plainText(fetched.text)) }
-    const { title, markdown } = await makeReadable({ html: fetched.text, url: fetched.url }, context)
-    return { url: fetched.url, title: plainText(title), text: plainText(markdown) }
+/** Keeps the pages it fetched for 15 minutes. `options` are for tests. */
+export const webFetchTool = (options: LoadOptions = {}) => {
+  let imported: Promise<LoadPage> | undefined
+  const load = async (): Promise<LoadPage> => {
+    const { createLoadPage } = await import('./load-page.ts')
+    return createLoadPage(options)
   }
 
   return defineTool({
@@ -54,27 +33,22 @@ export const webFetchTool = ({ fetchTimeoutMs = 30_000, readable = {}, ...reach 
     effect: 'read',
     timeoutMs: ({ prompt }) => (prompt === undefined ? TIMEOUT_MS : TIMEOUT_WITH_PROMPT_MS),
     async run({ url, prompt }, context: ToolContext) {
-      try {
-        const key = checkUrl(url).url.href
-        const cached = cache.get(key)
-        const page = cached?.page ?? (await load(key, context))
-        if (!cached) cache.put(key, page)
-        const heading = headingOf(page, cached?.ageMs)
-        return prompt === undefined ? whole(page, heading) : await answer(page, heading, prompt, context)
-      } catch (error) {
-        if (!(error instanceof FetchFailed)) throw error
-        return { content: `Not fetched: ${plainText(error.message)}.`, error: error.kind }
-      }
+      const loadPage = await (imported ??= load())
+      const loaded = await loadPage(url, context)
+      if (!loaded.ok) return { content: `Not fetched: ${loaded.message}.`, error: loaded.kind }
+      const { page, ageMs } = loaded
+      const heading = headingOf(page, ageMs)
+      return prompt === undefined ? whole(page, heading) : answer(page, heading, prompt, context)
     },
   })
 }
 
-const headingOf = ({ url, title }: CachedPage, ageMs: number | undefined): string => {
+const headingOf = ({ url, title }: Page, ageMs: number | undefined): string => {
   const age = ageMs === undefined ? [] : [`(fetched ${Math.round(ageMs / 1000)} s ago)`]
   return [title || 'Page', url, ...age].join('\n')
 }
 
-const whole = ({ text }: CachedPage, heading: string): ToolOutput => {
+const whole = ({ text }: Page, heading: string): ToolOutput => {
   const { text: shown, truncated } = capText(text, PAGE_CHARS)
   const hint = truncated ? ['[The page is longer; a prompt can ask what the rest says.]'] : []
   return {
@@ -84,7 +58,7 @@ const whole = ({ text }: CachedPage, heading: string): ToolOutput => {
 }
 
 const answer = async (
-  page: CachedPage,
+  page: Page,
   heading: string,
   prompt: string,
   { ask, signal }: ToolContext,

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { plainText } from '../output-cap.ts'
 import { defineTool, type ToolContext } from '../tool.ts'
-import { type SearchAnswer, searchTavily } from './tavily.ts'
+import type { SearchAnswer } from './tavily.ts'
 import { UNTRUSTED } from './untrusted.ts'
 
 export interface WebSearchOptions {
@@ -32,6 +32,7 @@ export const webSearchTool = (options: WebSearchOptions | undefined) =>
     async run({ query, max_results = 5, search_depth = 'basic' }, { signal }: ToolContext) {
       const { apiKey, baseUrl = '' } = options ?? {}
       if (apiKey === undefined) return { content: NO_KEY, error: 'no key' }
+      const { searchTavily } = await import('./tavily.ts')
       const request = { query, maxResults: max_results, depth: search_depth, signal }
       const outcome = await searchTavily(request, { apiKey, baseUrl })
       if (!outcome.ok) return { content: `The search failed. ${outcome.message}`, error: outcome.kind }
