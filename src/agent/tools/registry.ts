@@ -17,7 +17,7 @@ import { subagentTool } from './subagent.ts'
 import { thinkTool } from './think.ts'
 import { todoReadTool } from './todo-read.ts'
 import { todoUpdateTool } from './todo-update.ts'
-import type { Tool, ToolContext, ToolOutput, ToolSource } from './tool.ts'
+import type { CallContext, Tool, ToolOutput, ToolSource } from './tool.ts'
 import { badArguments, failureOutput, problemsOf } from './tool-failure.ts'
 import { webFetchTool } from './web/web-fetch.ts'
 import { type WebSearchOptions, webSearchTool } from './web/web-search.ts'
@@ -89,7 +89,7 @@ export const toolboxOf = (builtIn: readonly Tool[], source?: ToolSource): Toolbo
       if (tool === undefined) return unknownTool(tool_name, allowedBy(preset))
       if (!permits(preset, tool)) return refusedByPreset(tool, preset)
       const parsed = parseArguments(tool, text)
-      return 'refusal' in parsed ? parsed.refusal : capped(await runTool(tool, parsed.args, context))
+      return 'refusal' in parsed ? parsed.refusal : capped(await runTool(tool, parsed.args, { ...context, preset }))
     },
   }
 }
@@ -152,7 +152,7 @@ const withoutNulls = (value: unknown): unknown => {
 const runTool = async (
   tool: Tool,
   args: Record<string, unknown>,
-  context: ToolContext,
+  context: CallContext,
 ): Promise<ToolOutput> => {
   const limitMs = tool.timeoutMs(args)
   const timeout = new AbortController()
