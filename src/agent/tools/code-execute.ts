@@ -45,7 +45,7 @@ export const codeExecuteTool = ({ sandbox, env }: CodeExecuteOptions) =>
       const base = sandbox.describe().active ? '/tmp' : tmpdir()
       const folder = join(base, `alex-code-${randomBytes(8).toString('hex')}`)
       const argv: [string, ...string[]] = [...shell, '-c', LAUNCH, 'code', folder, file, program, ...before]
-      const wrapped = await sandbox.wrap(argv, workspace)
+      const wrapped = await sandbox.wrap(argv, workspace, { readable: [program] })
       if (!wrapped.ok) return { content: `Not run: ${wrapped.refusal}.`, error: 'refused by the sandbox' }
       signal.throwIfAborted()
       context.assertLease()
