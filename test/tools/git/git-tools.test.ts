@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createGitTools } from '../../../src/agent/tools/git/git-tools.ts'
+import { safeConfig } from '../../../src/agent/tools/git/safe-config.ts'
 import { createSandbox } from '../../../src/agent/tools/sandbox.ts'
 
 let folder: string
@@ -39,5 +40,22 @@ describe('the git tools', () => {
     const { tools, state } = await withPrograms(...programs)
     expect(tools).toEqual([])
     expect(state).toMatchObject({ status: 'not_ready', message: expect.stringMatching(message) })
+  })
+})
+
+describe('the configuration git gets', () => {
+  it('holds harmless keys only, whatever they are called and hold', () => {
+    const text = safeConfig([
+      ['user.name', 'A "quoted" \\ name\n[core] fsmonitor = x'],
+      ['branch.a.b"c.merge', 'refs/heads/x'],
+      ['remote.origin.url', 'https://example.org/a/b.git'],
+      ['remote.origin.vcs', 'ext'],
+      ['url.ext::sh.insteadof', 'https://'],
+      ['core.fsmonitor', '/evil'],
+      ['user.signingkey', 'x'],
+    ])
+    expect(text).toContain('[user]\n\tname = "A \\"quoted\\" \\\\ name\\n[core] fsmonitor = x"\n')
+    expect(text).toContain('[branch "a.b\\"c"]\n\tmerge = "refs/heads/x"\n')
+    expect(text).not.toMatch(/evil|ext|signing|insteadof/)
   })
 })

@@ -2,7 +2,6 @@ import { appendFile, chmod, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { repositoryOf } from '../../../src/agent/tools/git/repository.ts'
-import { safeConfig } from '../../../src/agent/tools/git/safe-config.ts'
 import { createRepository, type RepositoryFixture } from './repository.ts'
 
 let repo: RepositoryFixture
@@ -129,22 +128,5 @@ describe('a .git folder that says its references lie elsewhere', () => {
     await repo.write('.git/commondir', '../evil\n')
     expect(await repositoryOf(repo.workspace)).toBeUndefined()
     expect((await repo.call('git_history', {})).error).toBe('no repository')
-  })
-})
-
-describe('the configuration git gets', () => {
-  it('holds harmless keys only, whatever they are called and hold', () => {
-    const text = safeConfig([
-      ['user.name', 'A "quoted" \\ name\n[core] fsmonitor = x'],
-      ['branch.a.b"c.merge', 'refs/heads/x'],
-      ['remote.origin.url', 'https://example.org/a/b.git'],
-      ['remote.origin.vcs', 'ext'],
-      ['url.ext::sh.insteadof', 'https://'],
-      ['core.fsmonitor', '/evil'],
-      ['user.signingkey', 'x'],
-    ])
-    expect(text).toContain('[user]\n\tname = "A \\"quoted\\" \\\\ name\\n[core] fsmonitor = x"\n')
-    expect(text).toContain('[branch "a.b\\"c"]\n\tmerge = "refs/heads/x"\n')
-    expect(text).not.toMatch(/evil|ext|signing|insteadof/)
   })
 })

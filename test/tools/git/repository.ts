@@ -1,6 +1,7 @@
 /** A real repository as a fixture's workspace, with a home of its own that holds the user's configuration. */
 import { execFile } from 'node:child_process'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdtemp, realpath, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { createFixture, type Fixture, type FixtureOptions } from '../support/fixture.ts'
@@ -13,10 +14,7 @@ export interface RepositoryFixture extends Fixture {
 
 /** One commit, `first`, of the file `a.txt`, on the branch `main`. */
 export const createRepository = async (options: FixtureOptions = {}): Promise<RepositoryFixture> => {
-  // The home lies beside the workspace; its path is known only after the fixture was made.
-  const outer = await createFixture()
-  const home = join(outer.root, 'home')
-  await mkdir(home)
+  const home = await realpath(await mkdtemp(join(tmpdir(), 'alex-home-')))
   await writeFile(join(home, '.gitconfig'), '[user]\n\tname = Ada\n\temail = ada@example.org\n')
   const env = { PATH: '/usr/bin:/bin', HOME: home, ...options.env }
   const fixture = await createFixture({ git: {}, ...options, env })
@@ -37,7 +35,7 @@ export const createRepository = async (options: FixtureOptions = {}): Promise<Re
     git,
     [Symbol.asyncDispose]: async () => {
       await fixture[Symbol.asyncDispose]()
-      await outer[Symbol.asyncDispose]()
+      await rm(home, { recursive: true, force: true })
     },
   }
 }
