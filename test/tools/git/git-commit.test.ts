@@ -3,6 +3,8 @@ import { chmod, mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Ask } from '../../../src/agent/ask.ts'
+import { createGuard } from '../../../src/agent/tools/guard-client.ts'
+import { monotonicMs } from '../../../src/agent/tools/guard-protocol.ts'
 import { LeaseLost } from '../../../src/errors.ts'
 import { processesWith, until } from '../support/fixture.ts'
 import { createRepository, type RepositoryFixture } from './repository.ts'
@@ -242,10 +244,26 @@ describe('hooks of the repository', () => {
     const controller = new AbortController()
     const more = { preset: 'full', signal: controller.signal }
     const running = commit({ message: 'add b', auto: true }, more)
-    await until('the hook runs', () => existsSync(join(repo.workspace, 'ready')))
+    await until('the hook runs', () => existsSync(join(repo.workspace, 'ready')), 15_000)
     controller.abort()
     expect((await running).error).toBe('cancelled')
     expect(await processesWith('sleep\u000061.25')).toEqual([])
+    expect(await subjects()).toBe('first')
+  })
+
+  it('end with the lease, and nothing is committed any more', async () => {
+    await hook(repo, 'pre-commit', 'touch ready; setsid sleep 61.75')
+    await repo.write('b.txt', 'two\n')
+    await using guard = createGuard({ leaseMs: 2_000 })
+    const beating = setInterval(() => guard.beat(monotonicMs()), 100)
+    guard.beat(monotonicMs())
+    const call = { tool_name: 'git_commit', arguments: '{"message":"add b","auto":true}' }
+    const running = repo.toolbox.execute(call, { ...repo.context, guard, callKey: 'git-lease' }, 'full')
+    const lost = expect(running).rejects.toThrow(LeaseLost)
+    await until('the hook runs', () => existsSync(join(repo.workspace, 'ready')), 15_000)
+    clearInterval(beating)
+    await lost
+    expect(await processesWith('sleep\u000061.75')).toEqual([])
     expect(await subjects()).toBe('first')
   })
 })

@@ -122,9 +122,13 @@ const contextOf = (workspace: string, guard: Guard): ToolContext => {
   }
 }
 
-/** Fails after five seconds. */
-export const until = async (what: string, test: () => Promise<boolean> | boolean): Promise<void> => {
-  for (const deadline = Date.now() + 5_000; Date.now() < deadline; await sleep(10)) {
+/** Fails after `limitMs`. */
+export const until = async (
+  what: string,
+  test: () => Promise<boolean> | boolean,
+  limitMs = 5_000,
+): Promise<void> => {
+  for (const deadline = Date.now() + limitMs; Date.now() < deadline; await sleep(10)) {
     if (await test()) return
   }
   throw new Error(`waited in vain until ${what}`)
