@@ -1,20 +1,17 @@
 /** What this worker's parts are able to do, as heartbeats and health tell it. */
 import type { Emitter } from '../src/agent/agent.ts'
-import type { Config } from '../src/config.ts'
 import type { LogEvent } from '../src/schemas/event.ts'
 import type { ComponentState, Health } from '../src/schemas/health.ts'
 
 interface Options {
-  config: Pick<Config, 'enable_git_tools'>
   offline: boolean
   sandbox: { active: boolean; message: string }
+  git: ComponentState
   mcp: () => ComponentState
 }
 
-export const createComponents = ({ config, offline, sandbox, mcp }: Options) => {
+export const createComponents = ({ offline, sandbox, git, mcp }: Options) => {
   let modelFailure: string | null = null
-  const notBuilt = (enabled: boolean, what: string) =>
-    enabled ? `${what} are not built yet` : 'disabled by configuration'
 
   const notice = (event: LogEvent) => {
     if (event.event_type === 'think_complete') modelFailure = null
@@ -33,7 +30,7 @@ export const createComponents = ({ config, offline, sandbox, mcp }: Options) => 
             : 'LLM factory initialized'
           : `the last model call failed: ${modelFailure}`,
     },
-    { name: 'git_tools', status: 'disabled', message: notBuilt(config.enable_git_tools, 'git tools') },
+    git,
     mcp(),
     { name: 'sandbox', status: sandbox.active ? 'ready' : 'disabled', message: sandbox.message },
   ]

@@ -12,6 +12,8 @@ import { createOpenAiModel } from '../src/agent/openai-model.ts'
 import { renderSystemPrompt } from '../src/agent/prompts/system-prompt.ts'
 import { runAgent } from '../src/agent/run-agent.ts'
 import { toolEnvironment } from '../src/agent/tools/environment.ts'
+import { createGitTools } from '../src/agent/tools/git/git-tools.ts'
+import { repositoryOf } from '../src/agent/tools/git/repository.ts'
 import { createGuard } from '../src/agent/tools/guard-client.ts'
 import { reapLeftovers } from '../src/agent/tools/process-sweep.ts'
 import { createToolbox } from '../src/agent/tools/registry.ts'
@@ -106,13 +108,25 @@ const mcp = startMcp({
   version,
   log,
 })
-const toolbox = createToolbox({
+const git = await createGitTools({
+  enabled: config.enable_git_tools,
+  closedDirs,
+  sandbox,
+  env,
+  source: childEnvironment(),
+})
+const toolOptions = {
   closedDirs,
   sandbox,
   env,
   source: mcp,
   webSearch: { apiKey: config.tavily_api_key, baseUrl: config.tavily_base_url },
-})
+}
+const toolbox = createToolbox(toolOptions)
+const gitToolbox = createToolbox({ ...toolOptions, further: git.tools })
+/** Of one activation: what is offered depends on where it works. */
+const toolboxIn = async (workspace: string) =>
+  (await repositoryOf(workspace)) === undefined ? toolbox : gitToolbox
 const offline = config.api_key === undefined && config.base_url === undefined
 const model = offline
   ? createOfflineModel()
@@ -121,7 +135,7 @@ const model = offline
       ...(config.base_url === undefined ? {} : { baseUrl: config.base_url }),
       ...(config.temperature === undefined ? {} : { temperature: config.temperature }),
     })
-const components = createComponents({ config, offline, sandbox: sandbox.describe(), mcp: mcp.state })
+const components = createComponents({ offline, sandbox: sandbox.describe(), git: git.state, mcp: mcp.state })
 for (const { name, status, message } of components.states()) {
   const tag = name === 'mcp' ? '[MCP]' : name === 'git_tools' ? '[GitTools]' : '[DI]'
   log.info({ component: name, status }, `${tag} ${message}`)
@@ -157,6 +171,7 @@ const runTask = createRunTask({
     resume_reason: record.resume_reason ?? 'worker_lost',
   }),
   async runAgent({ lease, assertLease, ...run }) {
+    const workspace = await workspaceOf(run.task.session_id)
     return runAgent(
       {
         ...run,
@@ -164,7 +179,7 @@ const runTask = createRunTask({
         model,
         throttle,
         toolContext: {
-          workspace: await workspaceOf(run.task.session_id),
+          workspace,
           assertLease,
           guard,
           todos: {
@@ -180,9 +195,9 @@ const runTask = createRunTask({
         },
       },
       {
-        toolbox,
-        systemPrompt: (task, workspace, tools) =>
-          renderSystemPrompt({ preset: task.agent_preset, workspace, tools, now: new Date() }),
+        toolbox: await toolboxIn(workspace),
+        systemPrompt: (task, place, tools) =>
+          renderSystemPrompt({ preset: task.agent_preset, workspace: place, tools, now: new Date() }),
       },
     )
   },

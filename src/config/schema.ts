@@ -86,9 +86,10 @@ export const Config = z.strictObject({
     defaultText: 'the current folder (deploy.sh: the checkout)',
     meaning: 'Where tools work; `per-session` gives each session a folder of its own',
   }),
-  sandbox: choice(['auto', 'required', 'off'])
-    .default('auto')
-    .register(settings, { env: 'ALEX_SANDBOX', meaning: 'auto, required or off: bubblewrap around `bash`' }),
+  sandbox: choice(['auto', 'required', 'off']).default('auto').register(settings, {
+    env: 'ALEX_SANDBOX',
+    meaning: 'auto, required or off: bubblewrap around commands, programs and git',
+  }),
   sandbox_network: choice(['none', 'full'])
     .default('none')
     .register(settings, { env: 'ALEX_SANDBOX_NETWORK', meaning: 'none or full: network inside the sandbox' }),

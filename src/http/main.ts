@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
 import closeWithGrace from 'close-with-grace'
 import { AGENT_PRESETS, describePresets, TOOL_PRESETS } from '../agent/presets.ts'
+import { gitTools } from '../agent/tools/git/git-tools.ts'
 import { createToolbox } from '../agent/tools/registry.ts'
 import { createSandbox } from '../agent/tools/sandbox.ts'
 import { loadConfigOrExit, secretsOf } from '../config.ts'
@@ -42,9 +43,13 @@ if (config.redis_url === undefined) {
 
 // Only asked for names here; nothing runs in this process.
 const noTools = { closedDirs: [], env: {} }
-const toolbox = createToolbox({
+const toolOptions = {
   ...noTools,
   sandbox: await createSandbox({ ...noTools, mode: 'off', network: 'none' }),
+}
+const toolbox = createToolbox({
+  ...toolOptions,
+  further: config.enable_git_tools ? gitTools({ ...toolOptions, flock: '', credentials: {} }) : [],
 })
 const stopping = new AbortController()
 const version = readVersion()

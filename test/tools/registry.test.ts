@@ -15,7 +15,9 @@ beforeAll(async () => {
 afterAll(() => fixture[Symbol.asyncDispose]())
 
 const ALL =
-  'file_read file_write file_edit list_files find grep bash think todo_read todo_update subagent'.split(' ')
+  'file_read file_write file_edit list_files find grep bash code_execute think todo_read todo_update subagent'.split(
+    ' ',
+  )
 const WEB = ['web_search', 'web_fetch']
 
 describe('the toolbox', () => {
@@ -136,7 +138,7 @@ describe('a call', () => {
 
 describe('tool presets', () => {
   const LATER = [
-    ...['code_execute', 'git_commit'].map((name) => ({ name, effect: 'write' as const })),
+    { name: 'git_commit', effect: 'write' as const },
     ...['git_history', 'mcp__a__look'].map((name) => ({
       name,
       effect: 'read' as const,
@@ -151,11 +153,11 @@ describe('tool presets', () => {
       'read-only',
       [...FILES, 'think', 'todo_read', 'web_search', 'web_fetch', 'git_history', 'mcp__a__look', 'subagent'],
     ],
-    ['code-only', [...ALL.filter((name) => name !== 'bash'), 'code_execute', 'git_commit', 'git_history']],
+    ['code-only', [...ALL.filter((name) => name !== 'bash'), 'git_commit', 'git_history']],
     ['web-only', ['think', 'todo_read', 'web_search', 'web_fetch']],
     [
       'safe',
-      ALL.filter((name) => name !== 'bash').concat(
+      ALL.filter((name) => name !== 'bash' && name !== 'code_execute').concat(
         'git_commit web_search web_fetch git_history mcp__a__look'.split(' '),
       ),
     ],

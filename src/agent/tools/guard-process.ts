@@ -102,9 +102,17 @@ const killAll = (): void => {
 const leave = async (code: number): Promise<void> => {
   deadline = Number.NEGATIVE_INFINITY
   killAll()
-  for (const path of temporaries) rmSync(path, { force: true })
   await Promise.allSettled([...calls.values()].map((call) => call.ended))
+  for (const path of temporaries) remove(path)
   process.exit(code)
+}
+
+const remove = (path: string): void => {
+  try {
+    rmSync(path, { force: true, recursive: true })
+  } catch (error) {
+    process.stderr.write(`guard: ${path} stays: ${error instanceof Error ? error.message : String(error)}\n`)
+  }
 }
 
 const REFUSED: GuardedResult = {

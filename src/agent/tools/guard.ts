@@ -67,7 +67,7 @@ export interface Guard {
    * looks and acts in one. Rejects with the file system's message.
    */
   rename(from: string, to: string): Promise<GuardedRename>
-  /** Until disposed: should the worker die, the guard removes this file. */
+  /** Until disposed: should the worker die, the guard removes this file or folder. */
   temporary(path: string): Disposable
   /**
    * A heartbeat sent at `sentAt` (process.hrtime milliseconds) was confirmed: the lease runs from there.

@@ -5,6 +5,7 @@ import type { Toolbox } from '../agent.ts'
 import type { ToolSpec } from '../model.ts'
 import { permits } from '../presets.ts'
 import { bashTool } from './bash.ts'
+import { codeExecuteTool } from './code-execute.ts'
 import { fileEditTool } from './file-edit.ts'
 import { fileReadTool } from './file-read.ts'
 import { fileWriteTool } from './file-write.ts'
@@ -17,7 +18,7 @@ import { subagentTool } from './subagent.ts'
 import { thinkTool } from './think.ts'
 import { todoReadTool } from './todo-read.ts'
 import { todoUpdateTool } from './todo-update.ts'
-import type { Tool, ToolContext, ToolOutput, ToolSource } from './tool.ts'
+import type { CallContext, Tool, ToolOutput, ToolSource } from './tool.ts'
 import { badArguments, failureOutput, problemsOf } from './tool-failure.ts'
 import { webFetchTool } from './web/web-fetch.ts'
 import { type WebSearchOptions, webSearchTool } from './web/web-search.ts'
@@ -28,6 +29,8 @@ export interface ToolboxOptions {
   sandbox: Sandbox
   /** Of processes that tools start; see `toolEnvironment`. */
   env: Readonly<Record<string, string>>
+  /** What is offered in some workspaces only; after the tools that are always there. */
+  further?: readonly Tool[]
   /** Tools beside the built-in ones. */
   source?: ToolSource
   /** Without it `web_search` says that it needs a key. */
@@ -44,12 +47,14 @@ export const createToolbox = (options: ToolboxOptions): Toolbox =>
       findTool(options),
       grepTool(options),
       bashTool(options),
+      codeExecuteTool(options),
       thinkTool,
       todoReadTool,
       todoUpdateTool,
       subagentTool,
       webSearchTool(options.webSearch),
       webFetchTool(),
+      ...(options.further ?? []),
     ],
     options.source,
   )
@@ -89,7 +94,9 @@ export const toolboxOf = (builtIn: readonly Tool[], source?: ToolSource): Toolbo
       if (tool === undefined) return unknownTool(tool_name, allowedBy(preset))
       if (!permits(preset, tool)) return refusedByPreset(tool, preset)
       const parsed = parseArguments(tool, text)
-      return 'refusal' in parsed ? parsed.refusal : capped(await runTool(tool, parsed.args, context))
+      return 'refusal' in parsed
+        ? parsed.refusal
+        : capped(await runTool(tool, parsed.args, { ...context, preset }))
     },
   }
 }
@@ -152,7 +159,7 @@ const withoutNulls = (value: unknown): unknown => {
 const runTool = async (
   tool: Tool,
   args: Record<string, unknown>,
-  context: ToolContext,
+  context: CallContext,
 ): Promise<ToolOutput> => {
   const limitMs = tool.timeoutMs(args)
   const timeout = new AbortController()

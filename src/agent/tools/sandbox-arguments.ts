@@ -10,30 +10,40 @@ export interface BubblewrapOptions {
   workspace: string
   network: 'none' | 'full'
   places: HiddenPlaces
+  readable?: readonly string[]
+  writable?: readonly string[]
+  workspaceSecrets?: 'hidden' | 'shown'
 }
 
 /** The environment is not cleared here: the guard starts bubblewrap with exactly the allowed one. */
-export const bubblewrapArguments = ({ workspace, network, places }: BubblewrapOptions): string[] => [
-  ...ISOLATION,
-  ...(network === 'none' ? ['--unshare-net'] : []),
-  ...ROOT,
-  ...places.kept.flatMap((path) => ['--ro-bind', path, path]),
-  ...places.directories.flatMap((path) => ['--tmpfs', path]),
-  // Reads as empty: npm or git stop at a configuration they may not read.
-  ...places.files.flatMap((path) => ['--dev-bind', '/dev/null', path]),
-  '--bind',
-  workspace,
-  workspace,
-  // Mounted for itself, so that it can't be renamed away with what is protected in it.
-  ...places.repositories.flatMap((path) => ['--bind', path, path]),
-  ...places.readOnly.flatMap((path) => ['--ro-bind', path, path]),
-  ...places.workspaceDirectories.flatMap((path) => ['--perms', '0555', '--tmpfs', path]),
-  // Permission denied on reading: says that the file is there, and closed.
-  ...places.workspaceFiles.flatMap((path) => ['--ro-bind', '/dev/null', path]),
-  ...[...places.directories, ...places.workspaceDirectories].flatMap((path) => ['--remount-ro', path]),
-  '--chdir',
-  workspace,
-]
+export const bubblewrapArguments = (options: BubblewrapOptions): string[] => {
+  const { workspace, network, readable = [], writable = [], workspaceSecrets = 'hidden' } = options
+  const { places } = options
+  const hidden = workspaceSecrets === 'hidden' ? places : { workspaceDirectories: [], workspaceFiles: [] }
+  return [
+    ...ISOLATION,
+    ...(network === 'none' ? ['--unshare-net'] : []),
+    ...ROOT,
+    ...places.kept.flatMap((path) => ['--ro-bind', path, path]),
+    ...places.directories.flatMap((path) => ['--tmpfs', path]),
+    // Reads as empty: npm or git stop at a configuration they may not read.
+    ...places.files.flatMap((path) => ['--dev-bind', '/dev/null', path]),
+    ...readable.flatMap((path) => ['--ro-bind', path, path]),
+    '--bind',
+    workspace,
+    workspace,
+    ...writable.flatMap((path) => ['--bind', path, path]),
+    // Mounted for itself, so that it can't be renamed away with what is protected in it.
+    ...places.repositories.flatMap((path) => ['--bind', path, path]),
+    ...places.readOnly.flatMap((path) => ['--ro-bind', path, path]),
+    ...hidden.workspaceDirectories.flatMap((path) => ['--perms', '0555', '--tmpfs', path]),
+    // Permission denied on reading: says that the file is there, and closed.
+    ...hidden.workspaceFiles.flatMap((path) => ['--ro-bind', '/dev/null', path]),
+    ...[...places.directories, ...hidden.workspaceDirectories].flatMap((path) => ['--remount-ro', path]),
+    '--chdir',
+    workspace,
+  ]
+}
 
 const ISOLATION = [
   '--die-with-parent',

@@ -117,12 +117,18 @@ const pathOf = (entry: Dirent): string => join(entry.parentPath, entry.name)
 /** `.git/config` and hooks run code when the user next calls git. A missing hooks folder could be made. */
 const protectedGit = async (workspace: string): Promise<{ repositories: string[]; readOnly: string[] }> => {
   const git = join(workspace, '.git')
-  const [directory] = await existing([git])
-  if (directory?.directory !== true || directory.path !== git) return { repositories: [], readOnly: [] }
+  const [found] = await existing([git])
+  if (found === undefined || found.path !== git) return { repositories: [], readOnly: [] }
+  // Of a linked working tree or a submodule: says where configuration and hooks are.
+  if (!found.directory) return { repositories: [], readOnly: [git] }
+  return { repositories: [git], readOnly: await protectedIn(git) }
+}
+
+/** What of a repository's own folder stays read-only. */
+export const protectedIn = async (git: string): Promise<string[]> => {
   const files = await existing([join(git, 'config'), join(git, 'config.worktree')])
   if (files.length > 0) await mkdir(join(git, 'hooks')).catch(() => {})
-  const readOnly = [...files, ...(await existing([join(git, 'hooks')]))]
-  return { repositories: [git], readOnly: readOnly.map(({ path }) => path) }
+  return [...files, ...(await existing([join(git, 'hooks')]))].map(({ path }) => path)
 }
 
 /** Real paths: bubblewrap mounts on what a symlink leads to. */

@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { messageOf } from '../../errors.ts'
 import { bubblewrapArguments, PROBE_ARGUMENTS } from './sandbox-arguments.ts'
-import { placesToHide } from './sandbox-places.ts'
+import { placesToHide, protectedIn } from './sandbox-places.ts'
 
 export interface SandboxOptions {
   /** `auto` runs commands without confinement where bubblewrap doesn't work; `required` refuses them. */
@@ -24,7 +24,17 @@ export interface Sandbox {
   /** For health, log and the tool's description. */
   describe(): { active: boolean; network: 'none' | 'full'; message: string }
   /** Takes a few milliseconds: it looks for secrets in the workspace. */
-  wrap(argv: readonly [string, ...string[]], workspace: string): Promise<Wrapped>
+  wrap(argv: readonly [string, ...string[]], workspace: string, needs?: SandboxNeeds): Promise<Wrapped>
+}
+
+/** What a program of ours needs beyond what a command of the model gets. */
+export interface SandboxNeeds {
+  /** Paths of programs, in case they lie in a hidden place. */
+  readable?: readonly string[]
+  /** Folders outside the workspace: the repository of a linked working tree. */
+  writable?: readonly string[]
+  /** For a program that must see which files are secrets, and runs nothing else. */
+  workspaceSecrets?: 'hidden' | 'shown'
 }
 
 /** Probes bubblewrap once; never rejects. */
@@ -36,14 +46,15 @@ export const createSandbox = async (options: SandboxOptions): Promise<Sandbox> =
 
   return {
     describe: () => ({ active, network: active ? network : 'full', message }),
-    wrap: async (argv, workspace) => {
+    wrap: async (argv, workspace, needs = {}) => {
       if (mode === 'required' && !active) return { ok: false, refusal: message }
       if (!active) return { ok: true, argv: [...argv], env: { ...env } }
       if (workspace === '/') return { ok: false, refusal: 'the workspace is the root of the file system' }
       const places = await placesToHide({ workspace, closedDirs, home: env['HOME'] })
+      for (const path of needs.writable ?? []) places.readOnly.push(...(await protectedIn(path)))
       const confined = [
         'bwrap',
-        ...bubblewrapArguments({ workspace, network, places }),
+        ...bubblewrapArguments({ workspace, network, places, ...needs }),
         '--',
         ...argv,
       ] as const

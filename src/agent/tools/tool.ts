@@ -27,6 +27,11 @@ export interface ToolContext {
   delegate?: (subtasks: readonly string[], options: DelegateOptions) => Promise<'waiting' | SubtaskResult[]>
 }
 
+/** What a call has besides: the tool preset it runs under. */
+export interface CallContext extends ToolContext {
+  preset: string
+}
+
 export interface DelegateOptions {
   /** How many run at a time. */
   maxWorkers: number
@@ -69,7 +74,7 @@ export interface Tool<Schema extends z.ZodObject = z.ZodObject> {
   /** Milliseconds after which the call is aborted and answered with an error. */
   timeoutMs(args: z.infer<Schema>): number
   /** May throw: the registry turns everything but `LeaseLost` and an abort into a result. */
-  run(args: z.infer<Schema>, context: ToolContext): Promise<ToolOutput>
+  run(args: z.infer<Schema>, context: CallContext): Promise<ToolOutput>
 }
 
 /** Tools that come and go while the worker runs. */

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Toolbox } from '../../../src/agent/agent.ts'
 import { toolEnvironment } from '../../../src/agent/tools/environment.ts'
+import { createGitTools } from '../../../src/agent/tools/git/git-tools.ts'
 import type { Guard } from '../../../src/agent/tools/guard.ts'
 import { createGuard } from '../../../src/agent/tools/guard-client.ts'
 import { monotonicMs } from '../../../src/agent/tools/guard-protocol.ts'
@@ -31,6 +32,7 @@ export interface CallOptions {
   signal?: AbortSignal
   stream?: (chunk: string) => void
   assertLease?: () => void
+  ask?: ToolContext['ask']
 }
 
 export interface FixtureOptions {
@@ -40,6 +42,8 @@ export interface FixtureOptions {
   /** Relative to the fixture's root. */
   closed?: string[]
   webSearch?: WebSearchOptions
+  /** Offers the git tools; `source` is where the credentials of git_pr come from. */
+  git?: { source?: Record<string, string> }
 }
 
 let calls = 0
@@ -53,10 +57,18 @@ export const createFixture = async (options: FixtureOptions = {}): Promise<Fixtu
   const { sandbox: mode = 'off', network = 'none' } = options
   const sandbox = await createSandbox({ mode, network, closedDirs, env })
   const guard = beatenGuard()
+  const git = await createGitTools({
+    enabled: options.git !== undefined,
+    closedDirs,
+    sandbox,
+    env,
+    source: options.git?.source ?? {},
+  })
   const toolbox = createToolbox({
     closedDirs,
     sandbox,
     env,
+    further: git.tools,
     ...(options.webSearch && { webSearch: options.webSearch }),
   })
   const context = contextOf(workspace, guard)
@@ -110,9 +122,13 @@ const contextOf = (workspace: string, guard: Guard): ToolContext => {
   }
 }
 
-/** Fails after five seconds. */
-export const until = async (what: string, test: () => Promise<boolean> | boolean): Promise<void> => {
-  for (const deadline = Date.now() + 5_000; Date.now() < deadline; await sleep(10)) {
+/** Fails after `limitMs`. */
+export const until = async (
+  what: string,
+  test: () => Promise<boolean> | boolean,
+  limitMs = 5_000,
+): Promise<void> => {
+  for (const deadline = Date.now() + limitMs; Date.now() < deadline; await sleep(10)) {
     if (await test()) return
   }
   throw new Error(`waited in vain until ${what}`)
