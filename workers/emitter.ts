@@ -127,6 +127,12 @@ export const createProgress = () => {
           count('output_tokens', event.usage.output_tokens)
           count('cached_tokens', event.usage.cached_tokens)
           break
+        case 'context_compression':
+          count('model_calls', event.model_calls ?? 0)
+          count('input_tokens', event.usage?.input_tokens ?? 0)
+          count('output_tokens', event.usage?.output_tokens ?? 0)
+          count('cached_tokens', event.usage?.cached_tokens ?? 0)
+          break
         case 'tool_call_complete':
           count('tool_calls', 1)
           break

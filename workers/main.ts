@@ -6,11 +6,13 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import closeWithGrace from 'close-with-grace'
 import { z } from 'zod'
+import { createWindowOf } from '../src/agent/context-window.ts'
 import { startMcp } from '../src/agent/mcp/mcp.ts'
 import { createOfflineModel } from '../src/agent/offline-model.ts'
 import { createOpenAiModel } from '../src/agent/openai-model.ts'
 import { renderSystemPrompt } from '../src/agent/prompts/system-prompt.ts'
 import { runAgent } from '../src/agent/run-agent.ts'
+import { createCalibration } from '../src/agent/tokens.ts'
 import { toolEnvironment } from '../src/agent/tools/environment.ts'
 import { createGitTools } from '../src/agent/tools/git/git-tools.ts'
 import { repositoryOf } from '../src/agent/tools/git/repository.ts'
@@ -135,6 +137,14 @@ const model = offline
       ...(config.base_url === undefined ? {} : { baseUrl: config.base_url }),
       ...(config.temperature === undefined ? {} : { temperature: config.temperature }),
     })
+// The offline model reads all there is.
+const windowOf = offline
+  ? async () => Number.POSITIVE_INFINITY
+  : createWindowOf({
+      ...(config.context_window === undefined ? {} : { configured: config.context_window }),
+      ...(config.base_url === undefined ? {} : { baseUrl: config.base_url }),
+    })
+const calibration = createCalibration()
 const components = createComponents({ offline, sandbox: sandbox.describe(), git: git.state, mcp: mcp.state })
 for (const { name, status, message } of components.states()) {
   const tag = name === 'mcp' ? '[MCP]' : name === 'git_tools' ? '[GitTools]' : '[DI]'
@@ -196,6 +206,8 @@ const runTask = createRunTask({
       },
       {
         toolbox: await toolboxIn(workspace),
+        windowOf,
+        calibration,
         systemPrompt: (task, place, tools) =>
           renderSystemPrompt({ preset: task.agent_preset, workspace: place, tools, now: new Date() }),
       },

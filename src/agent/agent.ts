@@ -2,6 +2,7 @@
 import type { Log } from '../log.ts'
 import type { Effect, EphemeralEvent, Event, LogEvent, StopReason, TaskError } from '../schemas/event.ts'
 import type { Model, ToolSpec } from './model.ts'
+import type { Calibration } from './tokens.ts'
 import type { DelegateOptions, SubtaskResult, ToolContext, ToolOutput } from './tools/tool.ts'
 
 export interface AgentTask {
@@ -98,6 +99,9 @@ export interface AgentDeps {
   toolbox: Toolbox
   /** Once an activation. Never throws for a workspace it cannot read. */
   systemPrompt: (task: AgentTask, workspace: string, tools: readonly string[]) => Promise<string>
+  /** Tokens a model can read; infinite where nothing need be left out. */
+  windowOf: (model: string) => Promise<number>
+  calibration: Calibration
   retry?: Partial<RetryPolicy>
   /** How long a tool may take to end after its signal aborted, before it is answered for. Milliseconds. */
   abortGraceMs?: number

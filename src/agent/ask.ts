@@ -1,6 +1,7 @@
 /** A question to the task's model outside the conversation: what a tool asks to understand a text. */
 import type { TokenUsage } from '../schemas/event.ts'
-import { callModel, type RetryDeps } from './model-retry.ts'
+import type { ChatMessage } from './model.ts'
+import { asItIs, callModel, type RetryDeps } from './model-retry.ts'
 
 /**
  * One answer in text; no tools are offered. `text` may be hostile, `system` must be our own. Never throws:
@@ -13,7 +14,7 @@ export type Ask = (request: {
   signal: AbortSignal
 }) => Promise<{ ok: true; text: string } | { ok: false; message: string }>
 
-export interface AskDeps extends Omit<RetryDeps, 'onTry' | 'shouldPause'> {
+export interface AskDeps extends Omit<RetryDeps, 'prepare' | 'onTry' | 'shouldPause'> {
   /** Once an answer, also for one that turns out empty. */
   onUsage: (used: { model: string; usage: TokenUsage }) => void
 }
@@ -21,20 +22,15 @@ export interface AskDeps extends Omit<RetryDeps, 'onTry' | 'shouldPause'> {
 export const createAsk =
   ({ onUsage, emit, ...deps }: AskDeps): Ask =>
   async ({ system, text, maxTokens, signal }) => {
+    const messages: ChatMessage[] = [
+      { role: 'system', content: system },
+      { role: 'user', content: text },
+    ]
     const outcome = await callModel(
-      {
-        messages: [
-          { role: 'system', content: system },
-          { role: 'user', content: text },
-        ],
-        tools: [],
-        toolChoice: 'none',
-        maxTokens,
-        signal,
-        onDelta: () => {},
-      },
+      { tools: [], toolChoice: 'none', signal, onDelta: () => {} },
       {
         ...deps,
+        prepare: asItIs(messages, maxTokens),
         // A failure for good is the tool's result, not the task's error.
         emit: (event) => {
           if (event.event_type === 'error' && event.recoverable) emit(event)

@@ -3,6 +3,7 @@
  * Call ids are unique within a task only; whoever sends messages of several tasks makes them unique.
  */
 import type { Event, LoggedEvent, ToolCall } from '../schemas/event.ts'
+import { type Block, compressed } from './context-compression.ts'
 import type { ChatMessage } from './model.ts'
 
 /** What an empty answer leaves in the conversation. */
@@ -24,14 +25,49 @@ export const isBlank = (answer: { content: string; tool_calls: readonly ToolCall
   answer.content.trim() === '' && answer.tool_calls.length === 0
 
 /** The session's earlier tasks, in the order they started. A child sees none: it knows only its own task. */
-export const foldTranscript = (history: readonly Event[], taskId: string): ChatMessage[] => {
-  if (history.some((event) => event.task_id === taskId && event.parent_task_id !== undefined)) return []
-  const byTask = Map.groupBy(history, (event) => event.task_id)
-  return startOrder(history, taskId).flatMap((earlier) => foldTask(byTask.get(earlier) ?? []))
-}
+export const foldTranscript = (history: readonly Event[], taskId: string): ChatMessage[] =>
+  messagesOf(transcriptBlocks(history, taskId))
 
 /** One task's part: its text, then each answer followed by a result for every one of its calls. */
-export const foldTask = (events: readonly LoggedEvent[]): ChatMessage[] => {
+export const foldTask = (events: readonly LoggedEvent[]): ChatMessage[] => messagesOf(taskBlocks(events, ''))
+
+export const messagesOf = (blocks: readonly Block[]): ChatMessage[] =>
+  blocks.flatMap((block) => block.messages)
+
+export const transcriptBlocks = (history: readonly Event[], taskId: string): Block[] => {
+  if (history.some((event) => event.task_id === taskId && event.parent_task_id !== undefined)) return []
+  const byTask = Map.groupBy(history, (event) => event.task_id)
+  return startOrder(history, taskId).reduce<Block[]>(
+    (blocks, earlier) => taskBlocks(byTask.get(earlier) ?? [], earlier, blocks),
+    [],
+  )
+}
+
+/** Goes on from `before`; a compression changes all that stands when it comes. */
+export const taskBlocks = (
+  events: readonly LoggedEvent[],
+  taskId: string,
+  before: readonly Block[] = [],
+): Block[] => {
+  const resultOf = resultsOf(events)
+  let blocks = [...before]
+  let answers = 0
+  const add = (kind: Block['kind'], messages: ChatMessage[]) =>
+    blocks.push({ task_id: taskId, answers, kind, messages })
+  for (const event of events) {
+    if (event.event_type === 'task_queued') add('task', [{ role: 'user', content: event.task }])
+    if (event.event_type === 'think_complete') {
+      answers += 1
+      add('answer', answerMessages(event, resultOf))
+    }
+    if (event.event_type === 'context_compression') blocks = compressed(blocks, event.compression, taskId)
+    const note = endNote(event)
+    if (note !== null) add('note', [{ role: 'assistant', content: note }])
+  }
+  return blocks
+}
+
+const resultsOf = (events: readonly LoggedEvent[]) => {
   const results = new Map<string, string>()
   const started = new Set<string>()
   for (const event of events) {
@@ -40,19 +76,13 @@ export const foldTask = (events: readonly LoggedEvent[]): ChatMessage[] => {
     if (event.event_type === 'tool_call_complete' && !results.has(event.call_id))
       results.set(event.call_id, event.result)
   }
-  const resultOf = (call: ToolCall) =>
-    results.get(call.call_id) ?? (started.has(call.call_id) ? STOPPED : NOT_RUN)
-  return events.flatMap((event) => messagesOf(event, resultOf))
+  return (call: ToolCall) => results.get(call.call_id) ?? (started.has(call.call_id) ? STOPPED : NOT_RUN)
 }
 
-const messagesOf = (event: LoggedEvent, resultOf: (call: ToolCall) => string): ChatMessage[] => {
-  if (event.event_type === 'task_queued') return [{ role: 'user', content: event.task }]
-  if (event.event_type === 'think_complete') return answerMessages(event, resultOf)
-  if (event.event_type === 'task_cancelled')
-    return [{ role: 'assistant', content: `[This task was cancelled: ${event.reason}]` }]
-  if (event.event_type === 'task_failed')
-    return [{ role: 'assistant', content: `[This task failed: ${event.error.message}]` }]
-  return []
+const endNote = (event: LoggedEvent): string | null => {
+  if (event.event_type === 'task_cancelled') return `[This task was cancelled: ${event.reason}]`
+  if (event.event_type === 'task_failed') return `[This task failed: ${event.error.message}]`
+  return null
 }
 
 const answerMessages = (

@@ -1,14 +1,13 @@
 /**
  * One answer out of models that may be slow, overloaded or gone. What to do is decided by the failure's class:
  * overloaded, network and time-out are tried again with growing waits, then with the next model; a context that
- * does not fit is shortened once, then goes to the next model; a rejected request fails at once.
+ * does not fit is compressed once, then goes to the next model; a rejected request fails at once.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Log } from '../log.ts'
 import type { LogEvent } from '../schemas/event.ts'
 import type { RetryPolicy, Throttle } from './agent.ts'
-import type { Model, ModelAnswer, ModelFailure, ModelRequest } from './model.ts'
-import { shortenOutputs } from './shorten-outputs.ts'
+import type { ChatMessage, Model, ModelAnswer, ModelFailure, ModelRequest } from './model.ts'
 
 const DEFAULT_RETRY: RetryPolicy = {
   tries: { overloaded: 6, network: 6, timeout: 3 },
@@ -20,8 +19,22 @@ const DEFAULT_RETRY: RetryPolicy = {
 /** A throttle's wait at least this long is told to watchers. */
 const TELL_WAIT_MS = 1_000
 
+/** What a model is asked. `full`: nothing more can be left out. `stopped`: as of a call. */
+export type Prepared =
+  | ({ kind: 'ready' } & Pick<ModelRequest, 'messages' | 'maxTokens'>)
+  | { kind: 'full' }
+  | { kind: 'stopped' }
+
+/** For a request that is no conversation: it is sent as it is or not at all. */
+export const asItIs =
+  (messages: readonly ChatMessage[], maxTokens: number): RetryDeps['prepare'] =>
+  async (_, overflowed) =>
+    overflowed ? { kind: 'full' } : { kind: 'ready', messages, maxTokens }
+
 export interface RetryDeps {
   model: Model
+  /** Asked before the first call of each model, and once with `overflowed` when it refused the length. */
+  prepare: (model: string, overflowed: boolean) => Promise<Prepared>
   /** Tried in order. */
   models: readonly [string, ...string[]]
   throttle: Throttle
@@ -40,37 +53,40 @@ export type RetryOutcome =
   | { kind: 'stopped' }
 
 export const callModel = async (
-  request: Omit<ModelRequest, 'model'>,
+  request: Omit<ModelRequest, 'model' | 'messages' | 'maxTokens'>,
   deps: RetryDeps,
 ): Promise<RetryOutcome> => {
   const { signal } = request
   const policy = { ...DEFAULT_RETRY, ...deps.policy }
-  let messages = request.messages
-  let shortened = false
+  let compressed = false
   let position = 0
   let tries = noTries()
+  let prepared = await deps.prepare(deps.models[0], false)
 
   for (;;) {
     const model = deps.models[position] ?? deps.models[0]
     const fallback = deps.models[position + 1]
-    if (!(await throttled(model, request.signal, deps))) return { kind: 'stopped' }
+    if (prepared.kind !== 'ready' || !(await throttled(model, signal, deps))) return { kind: 'stopped' }
+    const { messages, maxTokens } = prepared
     deps.onTry()
     const began = performance.now()
-    const result = await deps.model({ ...request, model, messages })
+    const result = await deps.model({ ...request, model, messages, maxTokens })
     if (signal.aborted) return { kind: 'stopped' }
     if (result.ok)
       return { kind: 'answer', answer: result.answer, durationMs: Math.round(performance.now() - began) }
 
     const { failure } = result
     tries[failure.kind] += 1
-    const shorter = failure.kind === 'context_overflow' && !shortened ? shortenOutputs(messages) : null
-    const waitMs = shorter ? 0 : waitBefore(failure, tries, fallback !== undefined, policy)
+    const overflowed = failure.kind === 'context_overflow' && !compressed
+    const shorter: Prepared = overflowed ? await deps.prepare(model, true) : { kind: 'full' }
+    if (shorter.kind === 'stopped') return shorter
+    const waitMs = shorter.kind === 'ready' ? 0 : waitBefore(failure, tries, fallback !== undefined, policy)
     if (failure.kind === 'overloaded')
       deps.throttle.report(model, waitMs ?? failure.retryAfterMs ?? policy.baseMs)
     if (waitMs !== null) {
-      if (shorter) {
-        messages = shorter
-        shortened = true
+      if (shorter.kind === 'ready') {
+        prepared = shorter
+        compressed = true
       }
       tell(failure, waitMs, model, deps)
       if (deps.shouldPause() || !(await waited(waitMs, signal))) return { kind: 'stopped' }
@@ -78,6 +94,7 @@ export const callModel = async (
       position += 1
       tries = noTries()
       tell({ ...failure, message: `${failure.message} (falling back to ${fallback})` }, 0, model, deps)
+      prepared = await deps.prepare(fallback, false)
     } else {
       const { code, message } = failure
       deps.log.warn({ model, code }, `model call failed for good: ${message}`)

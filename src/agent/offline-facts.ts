@@ -1,6 +1,7 @@
 /** What the offline model's tool calls have brought so far, read off the conversation: the tools' own formats. */
 import { z } from 'zod'
 import type { ToolCall } from '../schemas/event.ts'
+import { SUMMARY_START } from './context-summary.ts'
 import { FINAL_REQUEST, NUDGE } from './fold.ts'
 import type { ChatMessage } from './model.ts'
 
@@ -42,7 +43,10 @@ export const currentTask = (messages: readonly ChatMessage[]): { task: string; r
 }
 
 const isTask = (message: ChatMessage): boolean =>
-  message.role === 'user' && message.content !== NUDGE && message.content !== FINAL_REQUEST
+  message.role === 'user' &&
+  message.content !== NUDGE &&
+  message.content !== FINAL_REQUEST &&
+  !message.content.startsWith(SUMMARY_START)
 
 export const noFacts = (): Facts => ({
   files: [],

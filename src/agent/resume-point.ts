@@ -2,7 +2,7 @@
  * Where a task stands, read off its own events. The loop asks after every step, so a resumed task goes the way
  * an undisturbed one goes: there is no second code path to keep in agreement.
  */
-import type { Effect, LogEvent, LoggedEvent, StopReason, ToolCall } from '../schemas/event.ts'
+import type { Effect, LogEvent, LoggedEvent, StopReason, TokenUsage, ToolCall } from '../schemas/event.ts'
 import { isBlank } from './fold.ts'
 
 /** Empty answers in a row that are answered by a nudge; the next one fails the task. */
@@ -53,6 +53,8 @@ interface Scan {
   nudges: number
   lastText?: string
   tokens: number
+  /** Of the iteration, spent on summaries of the context. */
+  summaryTokens: number
   startedCalls: Map<string, Effect>
   doneCalls: Set<string>
 }
@@ -70,7 +72,7 @@ export const resumePoint = (events: readonly LoggedEvent[], maxIterations: numbe
     ...(scan.lastText !== undefined && { lastText: scan.lastText }),
     totals: { iterations: scan.iteration, tokens: scan.tokens, toolCalls: scan.doneCalls.size },
     current: {
-      tokens: scan.answers.reduce((sum, answer) => sum + tokensOf(answer), 0),
+      tokens: scan.answers.reduce((sum, answer) => sum + tokensOf(answer.usage), scan.summaryTokens),
       tools: scan.answers.reduce((sum, answer) => sum + answer.tool_calls.length, 0),
     },
   }
@@ -108,13 +110,18 @@ const scanEvents = (events: readonly LoggedEvent[]): Scan => {
     closed: false,
     nudges: 0,
     tokens: 0,
+    summaryTokens: 0,
     startedCalls: new Map(),
     doneCalls: new Set(),
   }
   for (const event of events) {
     if (event.event_type === 'task_started') scan.started = true
     if (event.event_type === 'iteration_start')
-      Object.assign(scan, { iteration: event.iteration, answers: [], closed: false })
+      Object.assign(scan, { iteration: event.iteration, answers: [], closed: false, summaryTokens: 0 })
+    if (event.event_type === 'context_compression' && event.usage) {
+      scan.tokens += tokensOf(event.usage)
+      scan.summaryTokens += tokensOf(event.usage)
+    }
     if (event.event_type === 'think_complete') addAnswer(scan, event)
     if (event.event_type === 'tool_call_start') scan.startedCalls.set(event.call_id, event.effect)
     if (event.event_type === 'tool_call_complete') scan.doneCalls.add(event.call_id)
@@ -125,9 +132,9 @@ const scanEvents = (events: readonly LoggedEvent[]): Scan => {
 
 const addAnswer = (scan: Scan, answer: Answer) => {
   scan.answers.push(answer)
-  scan.tokens += tokensOf(answer)
+  scan.tokens += tokensOf(answer.usage)
   scan.nudges = isBlank(answer) ? scan.nudges + 1 : 0
   if (answer.content.trim() !== '') scan.lastText = answer.content
 }
 
-const tokensOf = ({ usage }: Answer) => usage.input_tokens + usage.output_tokens
+const tokensOf = (usage: TokenUsage) => usage.input_tokens + usage.output_tokens

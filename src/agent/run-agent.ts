@@ -1,10 +1,10 @@
 /** The agent loop: one activation of a task, from its log to its answer. */
 import type { LogEvent, LoggedEvent } from '../schemas/event.ts'
-import type { AgentDeps, AgentOutcome, AgentRun, AgentTask } from './agent.ts'
+import type { AgentDeps, AgentOutcome, AgentRun } from './agent.ts'
 import { type Ask, createAsk } from './ask.ts'
-import { FINAL_REQUEST, foldTask, foldTranscript } from './fold.ts'
+import { createContext } from './context.ts'
 import type { ChatMessage } from './model.ts'
-import { callModel, type RetryOutcome } from './model-retry.ts'
+import { callModel, type RetryDeps, type RetryOutcome } from './model-retry.ts'
 import { type OpenCall, resumePoint } from './resume-point.ts'
 import { runDurable, toolsFor } from './run-durable.ts'
 import { nextGroup, runGroup } from './run-tools.ts'
@@ -125,9 +125,9 @@ const createAsking = (
   emit: (event: LogEvent) => void,
 ) => {
   const { task, emitter, signal, model, throttle, shouldPause, log } = run
-  const { models, attempt, max_tokens: maxTokens } = task
-  const transcript = foldTranscript(run.history, task.task_id)
+  const { models, attempt } = task
   const policy = deps.retry ?? {}
+  const context = createContext({ run, deps, own, emit })
   let system: ChatMessage | undefined
   let streamed = ''
 
@@ -136,8 +136,7 @@ const createAsking = (
     const tools = toolsFor(deps.toolbox, task).specs
     const names = tools.map((tool) => tool.name)
     system ??= { role: 'system', content: await deps.systemPrompt(task, run.toolContext.workspace, names) }
-    const final: ChatMessage[] = last ? [{ role: 'user', content: FINAL_REQUEST }] : []
-    const messages = [system, ...transcript, ...ownMessages(own, task), ...final]
+    const request = { system, tools, iteration, last }
     const stream = createTextStream((offset, delta) =>
       emitter.ephemeral({ event_type: 'assistant_message', attempt, iteration, offset, delta }),
     )
@@ -149,13 +148,17 @@ const createAsking = (
       streamed += text
       stream.push(text)
     }
+    const prepare: RetryDeps['prepare'] = (name, overflowed) => context.prepare(name, overflowed, request)
     const toolChoice = last ? 'none' : 'auto'
     const outcome = await callModel(
-      { messages, tools, toolChoice, maxTokens, signal, onDelta },
-      { model, models, throttle, policy, emit, onTry, shouldPause, log },
+      { tools, toolChoice, signal, onDelta },
+      { model, models, prepare, throttle, policy, emit, onTry, shouldPause, log },
     )
     stream.flush()
-    if (outcome.kind === 'answer') streamed = ''
+    if (outcome.kind === 'answer') {
+      streamed = ''
+      context.counted(outcome.answer.usage.input_tokens)
+    }
     return outcome
   }
 
@@ -165,10 +168,4 @@ const createAsking = (
     return partial_answer === undefined ? {} : { partial_answer }
   }
   return { ask, partialAnswer }
-}
-
-/** `task_queued` opens the fold; a history handed over without it still gives the model its task. */
-const ownMessages = (own: readonly LoggedEvent[], task: AgentTask): ChatMessage[] => {
-  const queued = own.some((event) => event.event_type === 'task_queued')
-  return [...(queued ? [] : [{ role: 'user' as const, content: task.task }]), ...foldTask(own)]
 }

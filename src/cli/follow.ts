@@ -12,7 +12,13 @@ const ThinkComplete = z.object({
   content: z.string(),
   tool_call_count: z.number(),
 })
-const Shown = z.union([ThinkComplete, LogEvent, EphemeralEvent])
+/** So does how a context was compressed. */
+const ContextCompression = z.object({
+  event_type: z.literal('context_compression'),
+  tokens_before: z.number(),
+  tokens_after: z.number(),
+})
+const Shown = z.union([ThinkComplete, ContextCompression, LogEvent, EphemeralEvent])
 export type Shown = z.infer<typeof Shown>
 
 export interface Frame {

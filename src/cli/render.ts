@@ -72,6 +72,8 @@ export const createRenderer = ({ note, speak = () => {}, stream }: Terminal) => 
         const next = event.retry_in_ms === undefined ? '' : `, again in ${duration(event.retry_in_ms)}`
         return line(paint('yellow', `! ${event.phase}: ${printable(event.message)}${next}`))
       }
+      case 'context_compression':
+        return dim(`context compressed from ${event.tokens_before} to ${event.tokens_after} tokens`)
       case 'tool_call_stream':
       case 'iteration_complete':
         return

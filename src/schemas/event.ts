@@ -37,6 +37,22 @@ export type ToolCall = z.infer<typeof ToolCall>
 export const TaskError = z.object({ code: z.string(), message: z.string() })
 export type TaskError = z.infer<typeof TaskError>
 
+/** In a session's conversation: up to and including the `answers`th answer of a task; 0 is its text alone. */
+export const ContextPosition = z.object({ task_id: z.string(), answers: z.number().int() })
+export type ContextPosition = z.infer<typeof ContextPosition>
+
+/** What the conversation loses where a fold meets this, in this order. */
+export const Compression = z.object({
+  /** All up to there gives way to this text, which says what it was. */
+  summary: z.object({ to: ContextPosition, text: z.string() }).optional(),
+  /** Tool outputs and arguments up to there keep so many characters. */
+  shorten: z.object({ to: ContextPosition, chars: z.number().int() }).optional(),
+  /** Characters that stay of any longer output or argument, and of any longer text. */
+  cap_outputs: z.number().int().optional(),
+  cap_texts: z.number().int().optional(),
+})
+export type Compression = z.infer<typeof Compression>
+
 const totals = {
   total_iterations: z.number().int(),
   total_tokens: z.number().int(),
@@ -107,6 +123,25 @@ export const LogEvent = z.discriminatedUnion('event_type', [
     tokens_used: z.number().int(),
     tools_run: z.number().int(),
     cost_usd: z.number().optional(),
+  }),
+  z.object({
+    event_type: z.literal('context_compression'),
+    iteration: z.number().int(),
+    /** `overflow`: the provider refused what we took for short enough. */
+    reason: z.enum(['limit', 'overflow']),
+    /** Whom the context is for. */
+    asked_model: z.string(),
+    tokens_before: z.number().int(),
+    tokens_after: z.number().int(),
+    messages_before: z.number().int(),
+    messages_after: z.number().int(),
+    /** Log only; the view shows the text of a summary. */
+    compression: Compression,
+    /** Of the calls that wrote the summary, and who wrote it; absent when none was asked for. */
+    usage: TokenUsage.optional(),
+    model: z.string().optional(),
+    model_calls: z.number().int().optional(),
+    duration: z.number(),
   }),
   z.object({
     event_type: z.literal('error'),

@@ -27,6 +27,11 @@ export const createView = (redact: (text: string) => string) => {
       }
       case 'task_queued':
         return { ...event, task: cap(redact(event.task)) }
+      case 'context_compression': {
+        const { compression, ...counts } = event
+        const text = compression.summary?.text
+        return { ...counts, ...(text === undefined ? {} : { summary: cap(redact(text)) }) }
+      }
       case 'error':
         return { ...event, message: redact(event.message) }
       case 'task_complete':

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { foldTask, foldTranscript, INTERRUPTED, NOT_RUN, NUDGE, STOPPED } from '../../src/agent/fold.ts'
-import type { LogEvent, ToolCall } from '../../src/schemas/event.ts'
+import type { Compression, LogEvent, ToolCall } from '../../src/schemas/event.ts'
 import { placed, queued } from './support.ts'
 
 const think = (iteration: number, content: string, tool_calls: ToolCall[] = []): LogEvent => ({
@@ -114,4 +114,62 @@ test('an earlier task that was cancelled says so', () => {
   }
   const log = placed([queued('go'), started, cancelled], 'task-a')
   expect(foldTranscript(log, 'task-me').at(-1)?.content).toContain('task cancelled by user')
+})
+
+const lost = (compression: Compression): LogEvent => ({
+  event_type: 'context_compression',
+  iteration: 3,
+  reason: 'limit',
+  asked_model: 'm',
+  tokens_before: 900,
+  tokens_after: 300,
+  messages_before: 9,
+  messages_after: 5,
+  compression,
+  duration: 1,
+})
+const rounds = (count: number) =>
+  Array.from({ length: count }, (_, index) => {
+    const call_id = `${index + 1}.1`
+    const args = JSON.stringify({ path: 'a', text: 'b'.repeat(200) })
+    return [
+      think(index + 1, 'x', [{ ...toolCall(call_id), arguments: args }]),
+      done(call_id, 'r'.repeat(200)),
+    ]
+  }).flat()
+
+// Word for word: logs of this release are folded by the next ones.
+test('a compression in the log shortens what came before it and nothing after it', () => {
+  const events = [
+    queued('go'),
+    ...rounds(2),
+    lost({ shorten: { to: { task_id: '', answers: 1 }, chars: 20 } }),
+    ...rounds(1),
+  ]
+  const [, first, result, ...rest] = foldTask(events)
+  const cut = (letter: string) => `${letter.repeat(20)}\n[180 characters removed to fit the context]`
+  expect(result?.content).toBe(cut('r'))
+  expect(first).toMatchObject({ tool_calls: [{ arguments: JSON.stringify({ path: 'a', text: cut('b') }) }] })
+  expect(rest).toEqual([...foldTask(rounds(2)).slice(2), ...foldTask(rounds(1))])
+})
+
+test('a compression in the log cuts the middle out of what is too long', () => {
+  const [goal, , result] = foldTask([
+    queued('g'.repeat(200)),
+    ...rounds(1),
+    lost({ cap_outputs: 40, cap_texts: 60 }),
+  ])
+  expect(goal?.content).toBe(`${'g'.repeat(40)}\n[… 120 characters cut here …]\n${'g'.repeat(40)}`)
+  expect(result?.content).toBe(`${'r'.repeat(30)}\n[… 140 characters cut here …]\n${'r'.repeat(30)}`)
+})
+
+test("a summary in the log stands for what it sums up, in later tasks too, but not for its task's text", () => {
+  const a = placed([queued('task a'), started, ...rounds(2)], 'task-a')
+  const summary = { to: { task_id: 'task-b', answers: 1 }, text: 'a and the start of b' }
+  const b = placed([queued('task b'), started, ...rounds(1), lost({ summary }), think(2, 'end b')], 'task-b')
+  expect(foldTranscript([...a, ...b], 'task-c').map(({ content }) => content)).toEqual([
+    'task b',
+    'a and the start of b',
+    'end b',
+  ])
 })

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { ModelFailure, ModelRequest } from '../../src/agent/model.ts'
-import { callModel, type RetryDeps } from '../../src/agent/model-retry.ts'
+import { callModel, type Prepared, type RetryDeps } from '../../src/agent/model-retry.ts'
 import type { LogEvent } from '../../src/schemas/event.ts'
 import { noThrottle, ofType, quiet } from './support.ts'
 
@@ -12,6 +12,8 @@ const failure = (kind: ModelFailure['kind'], extra: Partial<ModelFailure> = {}):
   ...extra,
 })
 
+const HI: Prepared = { kind: 'ready', messages: [{ role: 'user', content: 'hi' }], maxTokens: 10 }
+
 /** Fails by the script, then answers with the model's name. */
 const tried = async (
   failures: ModelFailure[],
@@ -22,10 +24,8 @@ const tried = async (
   const asked: ModelRequest[] = []
   const outcome = await callModel(
     {
-      messages: [{ role: 'user', content: 'hi' }],
       tools: [],
       toolChoice: 'auto',
-      maxTokens: 10,
       signal: new AbortController().signal,
       onDelta: () => {},
       ...request,
@@ -41,6 +41,7 @@ const tried = async (
         }
       },
       models: ['a'],
+      prepare: async (_, overflowed) => (overflowed ? { kind: 'full' } : HI),
       throttle: noThrottle,
       policy: { baseMs: 1 },
       emit: (event) => void events.push(event),
@@ -111,29 +112,23 @@ test('an unreachable model gives way after all its calls, and the last one gets 
   expect(models).toEqual('a a a a a a b b b b b b'.split(' '))
 })
 
-test('a context that does not fit is shortened once, oldest outputs first, then goes to the fallback', async () => {
-  const long = 'x'.repeat(4_000)
-  const call = (id: string) => [
-    {
-      role: 'assistant' as const,
-      content: '',
-      tool_calls: [{ call_id: id, tool_name: 't', arguments: '{}' }],
-    },
-    { role: 'tool' as const, call_id: id, content: long },
-  ]
-  const messages = [{ role: 'user' as const, content: 'hi' }, ...call('1.1'), ...call('2.1'), ...call('3.1')]
-  const { asked, models } = await tried(repeat('context_overflow', 2), { models: ['a', 'b'] }, { messages })
-  expect(models).toEqual(['a', 'a', 'b'])
-  const lengths = asked[1]?.messages.flatMap((message) =>
-    message.role === 'tool' ? [message.content.length] : [],
-  )
-  expect(lengths?.[0]).toBeLessThan(500)
-  expect(lengths?.[2]).toBe(4_000)
-  expect(asked[1]?.messages.map((message) => message.role)).toEqual(messages.map((message) => message.role))
-  expect(asked[2]?.messages).toEqual(asked[1]?.messages)
+test('a context that does not fit is compressed once, then goes to the fallback, prepared for that', async () => {
+  const asked: [string, boolean][] = []
+  const prepare: RetryDeps['prepare'] = async (model, overflowed) => {
+    asked.push([model, overflowed])
+    return { ...HI, maxTokens: asked.length }
+  }
+  const tries = await tried(repeat('context_overflow', 2), { models: ['a', 'b'], prepare })
+  expect(tries.models).toEqual(['a', 'a', 'b'])
+  expect(asked).toEqual([
+    ['a', false],
+    ['a', true],
+    ['b', false],
+  ])
+  expect(tries.asked.map((request) => request.maxTokens)).toEqual([1, 2, 3])
 })
 
-test('a context that cannot be shortened fails as such', async () => {
+test('a context that cannot be compressed fails as such', async () => {
   const { outcome, models } = await tried(repeat('context_overflow', 3))
   expect(outcome).toMatchObject({ kind: 'failed', failure: { kind: 'context_overflow' } })
   expect(models).toEqual(['a'])

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { AgentDeps, AgentRun, AgentTask, Emitter, Throttle, Toolbox } from '../../src/agent/agent.ts'
 import type { Model, ModelAnswer, ModelFailure, ModelRequest } from '../../src/agent/model.ts'
 import { runAgent } from '../../src/agent/run-agent.ts'
+import { createCalibration } from '../../src/agent/tokens.ts'
 import type { ToolContext, ToolOutput } from '../../src/agent/tools/tool.ts'
 import { LeaseLost } from '../../src/errors.ts'
 import type { Log } from '../../src/log.ts'
@@ -195,6 +196,8 @@ export const activate = async (setup: Setup) => {
   const deps: AgentDeps = {
     toolbox,
     systemPrompt: async () => 'You are a test.',
+    windowOf: async () => 128_000,
+    calibration: createCalibration(),
     retry: { baseMs: 1 },
     abortGraceMs: 20,
     ...setup.deps,

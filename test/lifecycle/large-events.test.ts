@@ -52,13 +52,15 @@ test('arguments of 1.5 MB and an answer of 2 MB are kept, streamed, resumed and 
   })
   await listener.subscribe(store.key('events', 'large'))
 
-  const first = await service.startWorker()
+  // Nothing is left out of a context that may be so long.
+  const unbounded = { ALEX_CONTEXT_WINDOW: '10000000' }
+  const first = await service.startWorker(unbounded)
   const { task_id } = await service.submit({ task: 'go on and on', session_id: 'large' })
   const url = `${service.url}/api/tasks/${task_id}/events`
   using stream = watch(url)
   await stream.untilType('tool_call_start', 2)
   await first.end('SIGKILL')
-  await service.startWorker()
+  await service.startWorker(unbounded)
   const slow = readSlowly(url)
   const task = await service.ended(task_id)
   expect(task).toMatchObject({ status: 'completed', attempts: 2 })

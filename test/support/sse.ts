@@ -32,6 +32,7 @@ const NAMES = [
   'tool_call_stream',
   'tool_call_complete',
   'iteration_complete',
+  'context_compression',
   ...TERMINAL_EVENTS,
 ]
 const PATIENCE_MS = 18_000

@@ -19,6 +19,7 @@ const TYPES: EventType[] = [
   'tool_call_start',
   'tool_call_complete',
   'iteration_complete',
+  'context_compression',
   'error',
   'task_complete',
   'task_failed',
