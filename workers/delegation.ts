@@ -1,5 +1,5 @@
 /** The children of one activation's task: made with the start of the call they answer, read when they have ended. */
-import type { AgentRun } from '../src/agent/agent.ts'
+import type { AgentRun, Budget } from '../src/agent/agent.ts'
 import type { SubtaskResult } from '../src/agent/tools/tool.ts'
 import { LeaseLost } from '../src/errors.ts'
 import { childId } from '../src/tasks/delegating.ts'
@@ -22,11 +22,11 @@ interface Options {
 export const createDelegation = (options: Options): AgentRun['delegation'] => {
   const { store, queue, record, activation, signal } = options
   return {
-    async start(call, subtasks, { maxWorkers }) {
+    async start(call, subtasks, { maxWorkers, ...budget }) {
       const seq = await options.position()
       const children = subtasks.map((task, index) => ({
         task_id: childId(record.id, call.call_id, index),
-        fields: childFields(record, task, { iteration: call.iteration, siblings: subtasks.length }),
+        fields: childFields(record, task, { iteration: call.iteration, siblings: subtasks.length, budget }),
       }))
       const result = await persist(() =>
         store.delegate(activation, seq, { start: call, limit: maxWorkers, children }),
@@ -65,7 +65,7 @@ const LEAST_ITERATIONS = 3
 const childFields = (
   parent: TaskRecord,
   task: string,
-  { iteration, siblings }: { iteration: number; siblings: number },
+  { iteration, siblings, budget }: { iteration: number; siblings: number; budget: Budget },
 ): Record<string, string> => {
   const left = Math.max(1, parent.max_iterations - iteration)
   const share = Math.min(left, Math.max(LEAST_ITERATIONS, Math.floor(left / siblings)))
@@ -77,6 +77,8 @@ const childFields = (
     model: parent.model,
     max_iterations: String(share),
     ...(parent.max_tokens === undefined ? {} : { max_tokens: String(parent.max_tokens) }),
+    ...(budget.max_total_tokens === undefined ? {} : { max_total_tokens: String(budget.max_total_tokens) }),
+    ...(budget.max_cost_usd === undefined ? {} : { max_cost_usd: String(budget.max_cost_usd) }),
     timeout_s: String(parent.timeout_s),
     priority: String(parent.priority),
   }

@@ -1,11 +1,13 @@
 /** Writes an activation's events: in order, grouped while an append is under way, never past a refusal. */
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Emitter } from '../src/agent/agent.ts'
+import { nanoOf } from '../src/agent/prices.ts'
 import { LeaseLost, RedisUnavailable } from '../src/errors.ts'
-import type { LogEvent } from '../src/schemas/event.ts'
+import type { LogEvent, TokenUsage } from '../src/schemas/event.ts'
 import { ephemeralMessage } from '../src/tasks/feed.ts'
 import type { Refusal } from '../src/tasks/replies.ts'
-import type { Lease, Progress, Store } from '../src/tasks/store.ts'
+import type { Lease, Store } from '../src/tasks/store.ts'
+import type { Progress, UsageEntry } from '../src/tasks/usage.ts'
 import { type LeaseClock, monotonicMs } from './lease.ts'
 
 interface Options {
@@ -109,9 +111,12 @@ export const persist = async <T>(write: () => Promise<T>): Promise<T> => {
 /** For one activation: what its events, given in order, change in the task's record. */
 export const createProgress = () => {
   let begun: number | undefined
+  /** Of calls under way: the model as it was asked for. */
+  const asked = new Map<string, string>()
   return (events: readonly LogEvent[]): Progress => {
     const set: Progress['set'] = {}
     const add: Progress['add'] = {}
+    const usage: UsageEntry[] = []
     const count = (name: string, by: number) => {
       if (by !== 0) add[name] = (add[name] ?? 0) + by
     }
@@ -121,18 +126,26 @@ export const createProgress = () => {
           set['iteration'] = event.iteration
           begun = event.iteration
           break
-        case 'think_complete':
-          count('model_calls', 1)
-          count('input_tokens', event.usage.input_tokens)
-          count('output_tokens', event.usage.output_tokens)
-          count('cached_tokens', event.usage.cached_tokens)
+        case 'model_call_start': {
+          // Whoever finds it without an outcome knows what to count.
+          const { call, iteration, model, estimated_input_tokens: tokens, estimated_cost_usd: usd } = event
+          const nano = usd === undefined ? undefined : nanoOf(usd)
+          set[`open:${call}`] = JSON.stringify({ iteration, model, tokens, nano })
+          asked.set(call, model)
           break
-        case 'context_compression':
-          count('model_calls', event.model_calls ?? 0)
-          count('input_tokens', event.usage?.input_tokens ?? 0)
-          count('output_tokens', event.usage?.output_tokens ?? 0)
-          count('cached_tokens', event.usage?.cached_tokens ?? 0)
+        }
+        case 'think_complete': {
+          const { call } = event
+          const model = (call === undefined ? undefined : asked.get(call)) ?? event.model
+          usage.push({ model, ...(call === undefined ? {} : { call }), add: answered(event.usage, event) })
           break
+        }
+        case 'model_call_end': {
+          const { call, model, usage: used, estimated_usage: estimate } = event
+          const counted = used ? answered(used, event) : estimate ? unanswered(estimate, event) : {}
+          usage.push({ model, call, add: counted })
+          break
+        }
         case 'tool_call_complete':
           count('tool_calls', 1)
           break
@@ -145,6 +158,32 @@ export const createProgress = () => {
           break
       }
     }
-    return { set, add }
+    return { set, add, usage }
   }
+}
+
+interface Cost {
+  cost_usd?: number | undefined
+  estimated_cost_usd?: number | undefined
+}
+
+const answered = ({ input_tokens, output_tokens, cached_tokens }: TokenUsage, cost: Cost) => ({
+  model_calls: 1,
+  input_tokens,
+  output_tokens,
+  cached_tokens,
+  ...costOf(cost),
+})
+
+const unanswered = ({ input_tokens, output_tokens }: TokenUsage, cost: Cost) => ({
+  estimated_calls: 1,
+  estimated_tokens: input_tokens + output_tokens,
+  ...costOf(cost),
+})
+
+const costOf = ({ cost_usd, estimated_cost_usd }: Cost) => {
+  if (cost_usd !== undefined) return { cost_nano: nanoOf(cost_usd) }
+  return estimated_cost_usd === undefined
+    ? { unpriced_calls: 1 }
+    : { estimated_nano: nanoOf(estimated_cost_usd) }
 }

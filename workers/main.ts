@@ -10,6 +10,7 @@ import { createWindowOf } from '../src/agent/context-window.ts'
 import { startMcp } from '../src/agent/mcp/mcp.ts'
 import { createOfflineModel } from '../src/agent/offline-model.ts'
 import { createOpenAiModel } from '../src/agent/openai-model.ts'
+import { createPrices } from '../src/agent/prices.ts'
 import { renderSystemPrompt } from '../src/agent/prompts/system-prompt.ts'
 import { runAgent } from '../src/agent/run-agent.ts'
 import { createCalibration } from '../src/agent/tokens.ts'
@@ -145,6 +146,7 @@ const windowOf = offline
       ...(config.base_url === undefined ? {} : { baseUrl: config.base_url }),
     })
 const calibration = createCalibration()
+const prices = createPrices({ prices: config.prices, baseUrl: config.base_url, offline })
 const components = createComponents({ offline, sandbox: sandbox.describe(), git: git.state, mcp: mcp.state })
 for (const { name, status, message } of components.states()) {
   const tag = name === 'mcp' ? '[MCP]' : name === 'git_tools' ? '[GitTools]' : '[DI]'
@@ -173,9 +175,13 @@ const runTask = createRunTask({
     task: record.task ?? record.head,
     agent_preset: record.agent_preset,
     tool_preset: record.tool_preset,
-    models: [record.model, ...config.fallback_models.filter((name) => name !== record.model)],
+    models: offline
+      ? ['offline']
+      : [record.model, ...config.fallback_models.filter((name) => name !== record.model)],
     max_iterations: record.max_iterations,
     max_tokens: record.max_tokens ?? config.max_tokens,
+    max_total_tokens: record.max_total_tokens,
+    max_cost_usd: record.max_cost_usd,
     attempt: record.attempt,
     worker: workerId,
     resume_reason: record.resume_reason ?? 'worker_lost',
@@ -208,6 +214,7 @@ const runTask = createRunTask({
         toolbox: await toolboxIn(workspace),
         windowOf,
         calibration,
+        prices,
         systemPrompt: (task, place, tools) =>
           renderSystemPrompt({ preset: task.agent_preset, workspace: place, tools, now: new Date() }),
       },

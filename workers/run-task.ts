@@ -1,6 +1,7 @@
 /** One activation of a task: begin, run the agent, finish or hand over. */
 import { randomUUID } from 'node:crypto'
 import type { AgentOutcome, AgentRun, AgentTask } from '../src/agent/agent.ts'
+import { usdOf } from '../src/agent/prices.ts'
 import { LeaseLost, messageOf } from '../src/errors.ts'
 import type { Log } from '../src/log.ts'
 import type { Event, StopReason, TaskError, TerminalEvent } from '../src/schemas/event.ts'
@@ -116,6 +117,7 @@ export const createRunTask = (options: RunTaskOptions) => {
       const totals = {
         total_iterations: outcome.total_iterations,
         total_tokens: outcome.total_tokens,
+        ...(outcome.cost_usd !== undefined && { cost_usd: outcome.cost_usd }),
         duration: Date.now() - (record.started_at ?? Date.now()),
       }
       switch (outcome.kind) {
@@ -130,7 +132,7 @@ export const createRunTask = (options: RunTaskOptions) => {
             { answer: outcome.answer, stop_reason: outcome.stop_reason },
           )
         case 'failed':
-          return fail(outcome.error, 'error', outcome.partial_answer)
+          return fail(outcome.error, outcome.stop_reason ?? 'error', outcome.partial_answer)
         case 'paused':
           return release('drained')
         case 'waiting':
@@ -176,7 +178,7 @@ export const createRunTask = (options: RunTaskOptions) => {
     async function finish(terminal: TerminalEvent | null, set: Record<string, string>): Promise<void> {
       const { seq, rest, progress } = await emitter.close()
       const result = await persist(() =>
-        store.finish(lease, seq, rest, terminal, { set: { ...progress.set, ...set }, add: progress.add }),
+        store.finish(lease, seq, rest, terminal, { ...progress, set: { ...progress.set, ...set } }),
       )
       if (result.verdict !== 'ok') {
         log.warn({ why: result.why }, '[ServerCoordinator] end refused: the task is no longer ours')
@@ -213,6 +215,7 @@ export const createRunTask = (options: RunTaskOptions) => {
       const totals = {
         total_iterations: record.iteration,
         total_tokens: record.input_tokens + record.output_tokens,
+        ...(record.cost_nano !== undefined && { cost_usd: usdOf(record.cost_nano) }),
       }
       await conclude({ kind: 'failed', error: failure, ...totals })
     }

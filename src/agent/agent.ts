@@ -2,10 +2,17 @@
 import type { Log } from '../log.ts'
 import type { Effect, EphemeralEvent, Event, LogEvent, StopReason, TaskError } from '../schemas/event.ts'
 import type { Model, ToolSpec } from './model.ts'
+import type { Prices } from './prices.ts'
 import type { Calibration } from './tokens.ts'
 import type { DelegateOptions, SubtaskResult, ToolContext, ToolOutput } from './tools/tool.ts'
 
-export interface AgentTask {
+/** What all model calls of a task together may use and cost; absent: as much as it takes. */
+export interface Budget {
+  max_total_tokens?: number | undefined
+  max_cost_usd?: number | undefined
+}
+
+export interface AgentTask extends Budget {
   task_id: string
   session_id: string
   /** A child of another task: it makes none of its own. */
@@ -40,7 +47,11 @@ export interface Delegation {
    * nothing is made twice. Then this activation is over, and another one goes on when every child has ended.
    * Nothing emitted may be uncommitted. Throws `LeaseLost`, and the signal's reason when a cancel came before.
    */
-  start: (call: ToolCallStart, subtasks: readonly string[], options: DelegateOptions) => Promise<void>
+  start: (
+    call: ToolCallStart,
+    subtasks: readonly string[],
+    options: DelegateOptions & Budget,
+  ) => Promise<void>
   /** What became of them, in the order of the subtasks. */
   results: (callId: string, count: number) => Promise<SubtaskResult[]>
 }
@@ -102,6 +113,8 @@ export interface AgentDeps {
   /** Tokens a model can read; infinite where nothing need be left out. */
   windowOf: (model: string) => Promise<number>
   calibration: Calibration
+  /** Absent: no price is known. */
+  prices?: Prices
   retry?: Partial<RetryPolicy>
   /** How long a tool may take to end after its signal aborted, before it is answered for. Milliseconds. */
   abortGraceMs?: number
@@ -120,7 +133,10 @@ export interface RetryPolicy {
 
 export interface AgentTotals {
   total_iterations: number
+  /** Of answered calls. */
   total_tokens: number
+  /** Of answered calls whose price is known; absent when there is none. */
+  cost_usd?: number
 }
 
 /**
@@ -134,7 +150,13 @@ export type AgentOutcome = AgentTotals &
         answer: string
         stop_reason: Extract<StopReason, 'final_answer' | 'max_iterations'>
       }
-    | { kind: 'failed'; error: TaskError; partial_answer?: string }
+    | {
+        kind: 'failed'
+        error: TaskError
+        /** Absent: `error`. */
+        stop_reason?: Extract<StopReason, 'budget'>
+        partial_answer?: string
+      }
     | { kind: 'paused' }
     | { kind: 'waiting' }
     | { kind: 'aborted'; partial_answer?: string }

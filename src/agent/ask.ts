@@ -1,5 +1,4 @@
 /** A question to the task's model outside the conversation: what a tool asks to understand a text. */
-import type { TokenUsage } from '../schemas/event.ts'
 import type { ChatMessage } from './model.ts'
 import { asItIs, callModel, type RetryDeps } from './model-retry.ts'
 
@@ -14,13 +13,10 @@ export type Ask = (request: {
   signal: AbortSignal
 }) => Promise<{ ok: true; text: string } | { ok: false; message: string }>
 
-export interface AskDeps extends Omit<RetryDeps, 'prepare' | 'onTry' | 'shouldPause'> {
-  /** Once an answer, also for one that turns out empty. */
-  onUsage: (used: { model: string; usage: TokenUsage }) => void
-}
+export type AskDeps = Omit<RetryDeps, 'prepare' | 'onTry' | 'shouldPause' | 'thinks'>
 
 export const createAsk =
-  ({ onUsage, emit, ...deps }: AskDeps): Ask =>
+  ({ emit, ...deps }: AskDeps): Ask =>
   async ({ system, text, maxTokens, signal }) => {
     const messages: ChatMessage[] = [
       { role: 'system', content: system },
@@ -31,6 +27,7 @@ export const createAsk =
       {
         ...deps,
         prepare: asItIs(messages, maxTokens),
+        thinks: false,
         // A failure for good is the tool's result, not the task's error.
         emit: (event) => {
           if (event.event_type === 'error' && event.recoverable) emit(event)
@@ -42,8 +39,8 @@ export const createAsk =
     )
     if (outcome.kind === 'stopped') return { ok: false, message: 'the call was stopped' }
     if (outcome.kind === 'failed') return { ok: false, message: outcome.failure.message }
-    const { content, model, usage } = outcome.answer
-    onUsage({ model, usage })
+    if (outcome.kind === 'over_budget') return { ok: false, message: outcome.error.message }
+    const { content } = outcome.answer
     return content.trim() === ''
       ? { ok: false, message: 'the model gave an empty answer' }
       : { ok: true, text: content }

@@ -67,6 +67,7 @@ export const summarize = async (request: SummaryRequest): Promise<Summary | null
     const outcome = await request.call(summaryMessages(request, text, part))
     if (outcome.kind === 'stopped') return null
     if (outcome.kind === 'failed') return failed(outcome.failure)
+    if (outcome.kind === 'over_budget') return failed(outcome.error)
     const { answer } = outcome
     calls += 1
     model = answer.model

@@ -10,6 +10,7 @@ import { lostText, type Summary, summarize } from './context-summary.ts'
 import { answerTokens, roomIn } from './context-window.ts'
 import { FINAL_REQUEST, messagesOf, taskBlocks, transcriptBlocks } from './fold.ts'
 import type { ChatMessage, ToolSpec } from './model.ts'
+import type { Meter } from './model-meter.ts'
 import { asItIs, callModel, type Prepared, type RetryOutcome } from './model-retry.ts'
 import { createEstimator, ratioOf } from './tokens.ts'
 
@@ -33,13 +34,14 @@ export interface ContextParts {
   deps: Pick<AgentDeps, 'windowOf' | 'calibration' | 'retry'>
   /** The task's own events, as they grow. */
   own: readonly LoggedEvent[]
+  meter: Meter
   emit: (event: LogEvent) => void
 }
 
 /** What is left of a conversation that the provider refused, as a share of it. */
 const AFTER_OVERFLOW = 0.6
 
-export const createContext = ({ run, deps, own, emit }: ContextParts): Context => {
+export const createContext = ({ run, deps, own, meter, emit }: ContextParts): Context => {
   const { task } = run
   const earlier = transcriptBlocks(run.history, task.task_id)
   const final: ChatMessage = { role: 'user', content: FINAL_REQUEST }
@@ -165,7 +167,8 @@ export const createContext = ({ run, deps, own, emit }: ContextParts): Context =
     callModel(
       { tools: [], toolChoice: 'none', signal: run.signal, onDelta: () => {} },
       {
-        model: run.model,
+        meter,
+        thinks: false,
         models: [model],
         throttle: run.throttle,
         policy: deps.retry ?? {},

@@ -5,9 +5,10 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Log } from '../log.ts'
-import type { LogEvent } from '../schemas/event.ts'
+import type { LogEvent, TaskError } from '../schemas/event.ts'
 import type { RetryPolicy, Throttle } from './agent.ts'
-import type { ChatMessage, Model, ModelAnswer, ModelFailure, ModelRequest } from './model.ts'
+import type { ChatMessage, ModelFailure, ModelRequest } from './model.ts'
+import type { Meter, Metered } from './model-meter.ts'
 
 const DEFAULT_RETRY: RetryPolicy = {
   tries: { overloaded: 6, network: 6, timeout: 3 },
@@ -32,7 +33,9 @@ export const asItIs =
     overflowed ? { kind: 'full' } : { kind: 'ready', messages, maxTokens }
 
 export interface RetryDeps {
-  model: Model
+  meter: Meter
+  /** The caller logs the answer (see `Meter`). */
+  thinks: boolean
   /** Asked before the first call of each model, and once with `overflowed` when it refused the length. */
   prepare: (model: string, overflowed: boolean) => Promise<Prepared>
   /** Tried in order. */
@@ -47,8 +50,9 @@ export interface RetryDeps {
 }
 
 export type RetryOutcome =
-  | { kind: 'answer'; answer: ModelAnswer; durationMs: number }
+  | (Extract<Metered, { kind: 'answer' }> & { durationMs: number })
   | { kind: 'failed'; failure: ModelFailure }
+  | { kind: 'over_budget'; error: TaskError }
   /** The signal aborted, or a pause was asked for when it came to waiting. */
   | { kind: 'stopped' }
 
@@ -70,10 +74,10 @@ export const callModel = async (
     const { messages, maxTokens } = prepared
     deps.onTry()
     const began = performance.now()
-    const result = await deps.model({ ...request, model, messages, maxTokens })
+    const result = await deps.meter.ask({ ...request, model, messages, maxTokens }, { thinks: deps.thinks })
+    if (result.kind === 'answer') return { ...result, durationMs: Math.round(performance.now() - began) }
     if (signal.aborted) return { kind: 'stopped' }
-    if (result.ok)
-      return { kind: 'answer', answer: result.answer, durationMs: Math.round(performance.now() - began) }
+    if (result.kind === 'over_budget') return result
 
     const { failure } = result
     tries[failure.kind] += 1

@@ -34,6 +34,8 @@ export interface ModelAnswer {
   /** The model that answered, as the endpoint names it. */
   model: string
   usage: TokenUsage
+  /** The endpoint said nothing of it: `usage` is our estimate. */
+  usageEstimated?: true
   /** True when the answer was cut at `maxTokens`. */
   cut: boolean
 }
@@ -44,6 +46,8 @@ export interface ModelFailure {
   /** Stable, e.g. `rate_limited`, `unauthorized`, `bad_request`. */
   code: string
   message: string
+  /** The endpoint was not reached, or refused before an answer began: nothing is charged. */
+  unbilled?: true
   /** From `Retry-After`. */
   retryAfterMs?: number
 }

@@ -2,6 +2,7 @@
 import type OpenAI from 'openai'
 import type { TokenUsage } from '../schemas/event.ts'
 import type { ModelAnswer, ModelRequest } from './model.ts'
+import { estimateInput, estimateText } from './tokens.ts'
 
 type Chunk = OpenAI.Chat.ChatCompletionChunk
 type CallDelta = Partial<OpenAI.Chat.ChatCompletionChunk.Choice.Delta.ToolCall>
@@ -19,7 +20,7 @@ export interface AnswerBuilder {
   /** Characters so far, arguments included. */
   size: () => number
   finishReason: () => string | undefined
-  /** The provider's usage, or an estimate of four characters a token where it gave none. */
+  /** With the provider's usage, or an estimate where it gave none. */
   build: () => ModelAnswer
 }
 
@@ -59,7 +60,7 @@ export const createAnswerBuilder = (request: ModelRequest): AnswerBuilder => {
           arguments: slot.arguments.trim() === '' ? '{}' : slot.arguments,
         })),
       model,
-      usage: usage ?? estimated(request, size),
+      ...(usage ? { usage } : { usage: estimated(request, content, slots), usageEstimated: true }),
       cut: finishReason === 'length',
     }),
   }
@@ -114,15 +115,20 @@ const isJson = (text: string): boolean => {
 }
 
 const usageOf = (usage: OpenAI.CompletionUsage): TokenUsage => ({
-  input_tokens: usage.prompt_tokens ?? 0,
-  output_tokens: usage.completion_tokens ?? 0,
-  cached_tokens: usage.prompt_tokens_details?.cached_tokens ?? 0,
+  input_tokens: whole(usage.prompt_tokens),
+  output_tokens: whole(usage.completion_tokens),
+  cached_tokens: whole(usage.prompt_tokens_details?.cached_tokens),
 })
 
-const estimated = (request: ModelRequest, answerChars: number): TokenUsage => ({
-  input_tokens: Math.ceil(
-    (JSON.stringify(request.messages).length + JSON.stringify(request.tools).length) / 4,
+/** Counters take nothing else, whatever an endpoint sends. */
+const whole = (value: unknown): number =>
+  typeof value === 'number' && Number.isFinite(value) ? Math.max(0, Math.round(value)) : 0
+
+const estimated = (request: ModelRequest, content: string, slots: readonly CallSlot[]): TokenUsage => ({
+  input_tokens: estimateInput(request),
+  output_tokens: slots.reduce(
+    (sum, slot) => sum + estimateText(slot.name) + estimateText(slot.arguments),
+    estimateText(content),
   ),
-  output_tokens: Math.ceil(answerChars / 4),
   cached_tokens: 0,
 })

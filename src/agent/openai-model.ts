@@ -62,9 +62,9 @@ export const createOpenAiModel = ({
     } catch (error) {
       const refused = wire.refused()
       if (refused && !request.signal.aborted)
-        return withoutRefused(quirks, refused) ?? failed(httpFailure(refused))
+        return withoutRefused(quirks, refused) ?? failed({ ...httpFailure(refused), unbilled: true })
       if (error instanceof APIError && error.error) return failed(streamFailure(error.error))
-      const broken = { kind: 'network', code: 'connection_failed', message: rootMessage(error) } as const
+      const broken = brokenBy(error)
       return (
         unanswered(wire, request.signal) ?? answered(builder, false) ?? failed(wire.idled() ? IDLE : broken)
       )
@@ -148,14 +148,23 @@ const NOT_AN_API: ModelFailure = {
   kind: 'rejected',
   code: 'not_an_api',
   message: 'the endpoint answered with an HTML page: check base_url',
+  unbilled: true,
 }
 
+/** A connection that failed like this never carried a request. */
+const NOT_REACHED = ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH']
+
 /** The innermost cause says what happened (`ECONNREFUSED …`); the outer ones say `Connection error.` */
-const rootMessage = (error: unknown): string => {
+const brokenBy = (error: unknown): ModelFailure => {
   let root = error
   while (root instanceof Error && root.cause instanceof Error) root = root.cause
   const code = root instanceof Error && 'code' in root ? String(root.code) : ''
-  return messageOf(root) || code || 'the connection failed'
+  return {
+    kind: 'network',
+    code: 'connection_failed',
+    message: messageOf(root) || code || 'the connection failed',
+    ...(NOT_REACHED.includes(code) ? { unbilled: true } : {}),
+  }
 }
 
 /** Providers quote the key they refuse. */

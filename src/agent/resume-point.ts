@@ -2,8 +2,9 @@
  * Where a task stands, read off its own events. The loop asks after every step, so a resumed task goes the way
  * an undisturbed one goes: there is no second code path to keep in agreement.
  */
-import type { Effect, LogEvent, LoggedEvent, StopReason, TokenUsage, ToolCall } from '../schemas/event.ts'
+import type { Effect, LogEvent, LoggedEvent, StopReason, ToolCall } from '../schemas/event.ts'
 import { isBlank } from './fold.ts'
+import { type ModelCallStart, spendingOf } from './spending.ts'
 
 /** Empty answers in a row that are answered by a nudge; the next one fails the task. */
 const MAX_NUDGES = 2
@@ -26,6 +27,8 @@ export type NextStep =
       closed: boolean
     }
   | { kind: 'empty'; closed: boolean }
+  /** The answer was cut off where the budget ended. */
+  | { kind: 'cut'; closed: boolean }
 
 export interface ResumePoint {
   /** `task_started` is logged: this is not the task's first activation. */
@@ -38,9 +41,11 @@ export interface ResumePoint {
   /** The latest answer with text in it. */
   lastText?: string
   /** Of the whole task. `iterations`: begun ones; `tokens`: input and output; `toolCalls`: with a result. */
-  totals: { iterations: number; tokens: number; toolCalls: number }
+  totals: { iterations: number; tokens: number; toolCalls: number; cost_usd?: number }
   /** Of the iteration that is under way. */
-  current: { tokens: number; tools: number }
+  current: { tokens: number; tools: number; cost_usd?: number }
+  /** Without an outcome. */
+  openModelCalls: readonly ModelCallStart[]
 }
 
 type Answer = Extract<LogEvent, { event_type: 'think_complete' }>
@@ -52,9 +57,6 @@ interface Scan {
   closed: boolean
   nudges: number
   lastText?: string
-  tokens: number
-  /** Of the iteration, spent on summaries of the context. */
-  summaryTokens: number
   startedCalls: Map<string, Effect>
   doneCalls: Set<string>
 }
@@ -64,17 +66,27 @@ export const resumePoint = (events: readonly LoggedEvent[], maxIterations: numbe
   const scan = scanEvents(events)
   const next = nextStep(scan, maxIterations)
   const inNewIteration = next.kind === 'think' && !next.logged
+  const begun = events.findLastIndex((event) => event.event_type === 'iteration_start')
+  const all = spendingOf(events)
+  const now = spendingOf(begun < 0 ? [] : events.slice(begun))
   return {
     started: scan.started,
     iteration: inNewIteration ? scan.iteration + 1 : scan.iteration,
     next,
     nudges: scan.nudges,
     ...(scan.lastText !== undefined && { lastText: scan.lastText }),
-    totals: { iterations: scan.iteration, tokens: scan.tokens, toolCalls: scan.doneCalls.size },
-    current: {
-      tokens: scan.answers.reduce((sum, answer) => sum + tokensOf(answer.usage), scan.summaryTokens),
-      tools: scan.answers.reduce((sum, answer) => sum + answer.tool_calls.length, 0),
+    totals: {
+      iterations: scan.iteration,
+      tokens: all.tokens,
+      toolCalls: scan.doneCalls.size,
+      ...(all.cost_usd !== undefined && { cost_usd: all.cost_usd }),
     },
+    current: {
+      tokens: now.tokens,
+      tools: scan.answers.reduce((sum, answer) => sum + answer.tool_calls.length, 0),
+      ...(now.cost_usd !== undefined && { cost_usd: now.cost_usd }),
+    },
+    openModelCalls: all.open,
   }
 }
 
@@ -82,6 +94,7 @@ const nextStep = (scan: Scan, maxIterations: number): NextStep => {
   const { answers, closed } = scan
   const answer = answers.at(-1)
   if (!answer) return { kind: 'think', logged: scan.iteration > 0, last: false }
+  if (answer.budget_cut && answer.tool_calls.length === 0) return { kind: 'cut', closed }
   if (answer.tool_calls.length === 0 && !isBlank(answer)) {
     // Only the last call of a task that used up its iterations is a second answer within one.
     const stop_reason = answers.length > 1 ? 'max_iterations' : 'final_answer'
@@ -109,19 +122,13 @@ const scanEvents = (events: readonly LoggedEvent[]): Scan => {
     answers: [],
     closed: false,
     nudges: 0,
-    tokens: 0,
-    summaryTokens: 0,
     startedCalls: new Map(),
     doneCalls: new Set(),
   }
   for (const event of events) {
     if (event.event_type === 'task_started') scan.started = true
     if (event.event_type === 'iteration_start')
-      Object.assign(scan, { iteration: event.iteration, answers: [], closed: false, summaryTokens: 0 })
-    if (event.event_type === 'context_compression' && event.usage) {
-      scan.tokens += tokensOf(event.usage)
-      scan.summaryTokens += tokensOf(event.usage)
-    }
+      Object.assign(scan, { iteration: event.iteration, answers: [], closed: false })
     if (event.event_type === 'think_complete') addAnswer(scan, event)
     if (event.event_type === 'tool_call_start') scan.startedCalls.set(event.call_id, event.effect)
     if (event.event_type === 'tool_call_complete') scan.doneCalls.add(event.call_id)
@@ -132,9 +139,6 @@ const scanEvents = (events: readonly LoggedEvent[]): Scan => {
 
 const addAnswer = (scan: Scan, answer: Answer) => {
   scan.answers.push(answer)
-  scan.tokens += tokensOf(answer.usage)
   scan.nudges = isBlank(answer) ? scan.nudges + 1 : 0
   if (answer.content.trim() !== '') scan.lastText = answer.content
 }
-
-const tokensOf = (usage: TokenUsage) => usage.input_tokens + usage.output_tokens

@@ -1,13 +1,15 @@
 /** The agent loop: one activation of a task, from its log to its answer. */
-import type { LogEvent, LoggedEvent } from '../schemas/event.ts'
-import type { AgentDeps, AgentOutcome, AgentRun } from './agent.ts'
-import { type Ask, createAsk } from './ask.ts'
+import type { LogEvent, LoggedEvent, TaskError } from '../schemas/event.ts'
+import type { AgentDeps, AgentOutcome, AgentRun, AgentTask, AgentTotals } from './agent.ts'
+import { createAsk } from './ask.ts'
 import { createContext } from './context.ts'
 import type { ChatMessage } from './model.ts'
+import { createMeter, type Meter } from './model-meter.ts'
 import { callModel, type RetryDeps, type RetryOutcome } from './model-retry.ts'
-import { type OpenCall, resumePoint } from './resume-point.ts'
+import { NO_PRICES, type Prices } from './prices.ts'
+import { type OpenCall, type ResumePoint, resumePoint } from './resume-point.ts'
 import { runDurable, toolsFor } from './run-durable.ts'
-import { nextGroup, runGroup } from './run-tools.ts'
+import { nextGroup, runGroup, type ToolRun } from './run-tools.ts'
 import { closingEvents, completeEvent, openingEvents, startEvent, thinkEvent } from './step-events.ts'
 import { createTextStream } from './text-stream.ts'
 
@@ -16,6 +18,11 @@ const ABORT_GRACE_MS = 5_000
 const EMPTY_ANSWER = {
   code: 'empty_answer',
   message: 'The model kept giving empty answers, with neither text nor a tool call.',
+}
+
+const BUDGET_CUT = {
+  code: 'budget_exceeded',
+  message: 'the budget ended in the middle of the answer',
 }
 
 /**
@@ -33,25 +40,37 @@ export const runAgent = async (run: AgentRun, deps: AgentDeps): Promise<AgentOut
     own.push(...events)
     emitter.emit(...events)
   }
-  const asking = createAsking(run, deps, own, emit)
-  const ask = toolAsk(run, deps, emit)
+  const { model } = run
+  const prices = deps.prices ?? NO_PRICES
+  const children = run.history.filter((event) => event.parent_task_id === task.task_id)
+  const commit = () => emitter.commit()
+  const meter = createMeter({ task, own, children, emit, commit, model, prices })
+  const asking = createAsking(run, deps, meter, own, emit)
+  const ask = toolAsk(run, deps, meter, emit)
 
   emit(...openingEvents(task, resumePoint(own, max_iterations), toolsFor(deps.toolbox, task).names))
   for (;;) {
     const point = resumePoint(own, max_iterations)
     const { next, iteration } = point
-    const totals = { total_iterations: point.totals.iterations, total_tokens: point.totals.tokens }
+    const totals = totalsOf(point)
+    const failedBy = (error: TaskError, why: { stop_reason?: 'budget' } = {}) => ({
+      kind: 'failed' as const,
+      error,
+      ...why,
+      ...totalsOf(resumePoint(own, max_iterations)),
+      ...asking.partialAnswer(point.lastText),
+    })
 
     if (signal.aborted) {
       emit(...closingEvents(next, signal.reason))
       await emitter.commit()
       return { kind: 'aborted', ...totals, ...asking.partialAnswer(point.lastText) }
     }
-    if (next.kind === 'answered' || next.kind === 'empty') {
+    if (next.kind === 'answered' || next.kind === 'empty' || next.kind === 'cut') {
       if (!next.closed) emit(completeEvent(point))
       await emitter.commit()
-      if (next.kind === 'empty')
-        return { kind: 'failed', error: EMPTY_ANSWER, ...totals, ...asking.partialAnswer(point.lastText) }
+      if (next.kind === 'empty') return failedBy(EMPTY_ANSWER)
+      if (next.kind === 'cut') return failedBy(BUDGET_CUT, { stop_reason: 'budget' })
       return { kind: 'answered', answer: next.answer, stop_reason: next.stop_reason, ...totals }
     }
     if (next.kind === 'close') {
@@ -63,71 +82,76 @@ export const runAgent = async (run: AgentRun, deps: AgentDeps): Promise<AgentOut
       return { kind: 'paused', ...totals }
     }
     if (next.kind === 'tools') {
-      const ran = await runTools(run, deps, next.open, iteration, ask, emit)
+      const ran = await runTools(run, deps, next.open, { iteration, ask, meter, emit })
       if (ran === 'waiting') return { kind: 'waiting', ...totals }
       continue
     }
     if (!next.logged) emit({ event_type: 'iteration_start', iteration, max_iterations })
-    // Results are durable before the model sees them; before the first answer there are none.
-    if (point.totals.iterations > 0) await emitter.commit()
     const outcome = await asking.ask(iteration, next.last)
     if (outcome.kind === 'answer') emit(thinkEvent(outcome, iteration, next.last))
     if (outcome.kind === 'failed') {
       await emitter.commit()
       const { code, message } = outcome.failure
-      const total_iterations = iteration
-      const error = { code, message }
-      return { kind: 'failed', error, ...totals, total_iterations, ...asking.partialAnswer(point.lastText) }
+      return failedBy({ code, message })
+    }
+    if (outcome.kind === 'over_budget') {
+      await emitter.commit()
+      return failedBy(outcome.error, { stop_reason: 'budget' })
     }
   }
 }
+
+const totalsOf = ({ totals: { iterations, tokens, cost_usd } }: ResumePoint): AgentTotals => ({
+  total_iterations: iterations,
+  total_tokens: tokens,
+  ...(cost_usd !== undefined && { cost_usd }),
+})
 
 /** One group: its starts are durable before it runs. `waiting`: this activation is over. */
 const runTools = async (
   run: AgentRun,
   { toolbox, abortGraceMs = ABORT_GRACE_MS }: AgentDeps,
   open: readonly OpenCall[],
-  iteration: number,
-  ask: Ask,
-  emit: (...events: LogEvent[]) => void,
+  { emit, ...step }: Pick<ToolRun, 'iteration' | 'ask' | 'meter'> & { emit: (...events: LogEvent[]) => void },
 ): Promise<'waiting' | 'done'> => {
   const { group, starts } = nextGroup(open, toolbox.effectOf)
-  const tools = { run, toolbox, iteration, ask, emit, abortGraceMs }
+  const tools = { ...step, run, toolbox, emit, abortGraceMs }
   const [first] = group
   if (first?.effect === 'durable') return runDurable(first, starts.length === 0, tools)
-  emit(...starts.map((call) => startEvent(call, iteration, call.effect)))
+  emit(...starts.map((call) => startEvent(call, step.iteration, call.effect)))
   await run.emitter.commit()
   if (!run.signal.aborted) await runGroup(group, tools)
   return 'done'
 }
 
-/** What tools ask of the task's model. Usage of these calls passes here, and nowhere else. */
+/** What tools ask of the task's model. */
 const toolAsk = (
-  { task, model, throttle, log }: AgentRun,
+  { task, throttle, log }: AgentRun,
   deps: AgentDeps,
+  meter: Meter,
   emit: (event: LogEvent) => void,
 ) =>
   createAsk({
-    model,
+    meter,
     models: task.models,
     throttle,
     policy: deps.retry ?? {},
     emit,
     log,
-    onUsage: (used) => log.debug({ ...used }, 'a tool asked the model'),
   })
 
 /** Model calls of one activation: what they are asked, and what they stream. */
 const createAsking = (
   run: AgentRun,
   deps: AgentDeps,
+  meter: Meter,
   own: readonly LoggedEvent[],
   emit: (event: LogEvent) => void,
 ) => {
-  const { task, emitter, signal, model, throttle, shouldPause, log } = run
-  const { models, attempt } = task
+  const { task, emitter, signal, throttle, shouldPause, log } = run
+  const { attempt } = task
   const policy = deps.retry ?? {}
-  const context = createContext({ run, deps, own, emit })
+  const context = createContext({ run, deps, own, meter, emit })
   let system: ChatMessage | undefined
   let streamed = ''
 
@@ -150,9 +174,10 @@ const createAsking = (
     }
     const prepare: RetryDeps['prepare'] = (name, overflowed) => context.prepare(name, overflowed, request)
     const toolChoice = last ? 'none' : 'auto'
+    const models = await affordable(task, deps.prices ?? NO_PRICES)
     const outcome = await callModel(
       { tools, toolChoice, signal, onDelta },
-      { model, models, prepare, throttle, policy, emit, onTry, shouldPause, log },
+      { meter, thinks: true, models, prepare, throttle, policy, emit, onTry, shouldPause, log },
     )
     stream.flush()
     if (outcome.kind === 'answer') {
@@ -168,4 +193,14 @@ const createAsking = (
     return partial_answer === undefined ? {} : { partial_answer }
   }
   return { ask, partialAnswer }
+}
+
+/** A limit on the cost cannot be kept with a fallback whose price nobody knows. */
+const affordable = async (
+  { models: [first, ...fallbacks], max_cost_usd }: AgentTask,
+  prices: Prices,
+): Promise<[string, ...string[]]> => {
+  if (max_cost_usd === undefined) return [first, ...fallbacks]
+  const known = await Promise.all(fallbacks.map((model) => prices.of(model)))
+  return [first, ...fallbacks.filter((_, i) => known[i] !== null)]
 }

@@ -30,7 +30,7 @@ export const toolsFor = (
 export const runDurable = async (
   call: Runnable,
   started: boolean,
-  { run, toolbox, iteration, ask, emit }: ToolRun,
+  { run, toolbox, iteration, ask, meter, emit }: ToolRun,
 ): Promise<'waiting' | 'done'> => {
   const { task, delegation, signal, emitter } = run
   const start = startEvent(call, iteration, call.effect)
@@ -44,7 +44,7 @@ export const runDurable = async (
     async delegate(subtasks, options) {
       if (started) return delegation.results(call.call_id, subtasks.length)
       await emitter.commit()
-      await delegation.start(start, subtasks, options)
+      await delegation.start(start, subtasks, { ...options, ...meter.share(subtasks.length) })
       return 'waiting'
     },
   }

@@ -5,6 +5,7 @@ import type { Effect, LogEvent, ToolCall } from '../schemas/event.ts'
 import { type AgentRun, DRAINED, type Toolbox } from './agent.ts'
 import type { Ask } from './ask.ts'
 import { STOPPED } from './fold.ts'
+import type { Meter } from './model-meter.ts'
 import type { OpenCall } from './resume-point.ts'
 import { resultEvent } from './step-events.ts'
 import { createTextStream } from './text-stream.ts'
@@ -23,6 +24,7 @@ export interface ToolRun {
   toolbox: Toolbox
   iteration: number
   ask: Ask
+  meter: Meter
   emit: (...events: LogEvent[]) => void
   /** Milliseconds. */
   abortGraceMs: number

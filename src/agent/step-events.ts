@@ -4,12 +4,16 @@ import { type AgentTask, DRAINED } from './agent.ts'
 import { INTERRUPTED, NOT_RUN, STOPPED } from './fold.ts'
 import type { RetryOutcome } from './model-retry.ts'
 import type { NextStep, ResumePoint } from './resume-point.ts'
+import { lostCall } from './spending.ts'
 import type { ToolOutput } from './tools/tool.ts'
 
-/** Opens an activation. What started in the one that was lost and is unsafe to repeat gets its result here. */
+/**
+ * Opens an activation. What started in the one that was lost and is unsafe to repeat gets its result here, and a
+ * model call without an outcome the one it must be taken to have had.
+ */
 export const openingEvents = (
   task: AgentTask,
-  { started, iteration, next }: ResumePoint,
+  { started, iteration, next, openModelCalls }: ResumePoint,
   tools: { allowed: string[]; denied: string[] },
 ): LogEvent[] => {
   const { worker, attempt, resume_reason: reason } = task
@@ -18,6 +22,7 @@ export const openingEvents = (
   const lost = open.filter((call) => call.effect === 'write' || call.effect === 'external')
   return [
     { event_type: 'task_resumed', worker, attempt, from_iteration: iteration, reason },
+    ...openModelCalls.map(lostCall),
     ...lost.map((call) => resultEvent(call, { content: INTERRUPTED, error: 'interrupted' }, 0, true)),
   ]
 }
@@ -33,20 +38,24 @@ export const closingEvents = (next: NextStep, reason: unknown): LogEvent[] =>
 
 /** `last`: calls a model makes although it was told not to are dropped, there is no iteration to run them in. */
 export const thinkEvent = (
-  { answer, durationMs }: Extract<RetryOutcome, { kind: 'answer' }>,
+  outcome: Extract<RetryOutcome, { kind: 'answer' }>,
   iteration: number,
   last: boolean,
 ): LogEvent => ({
   event_type: 'think_complete',
+  call: outcome.call,
   iteration,
-  content: answer.content,
-  tool_calls: (last ? [] : answer.tool_calls).map((call, index) => ({
+  content: outcome.answer.content,
+  tool_calls: (last ? [] : outcome.answer.tool_calls).map((call, index) => ({
     ...call,
     call_id: `${iteration}.${index + 1}`,
   })),
-  model: answer.model,
-  usage: answer.usage,
-  duration: durationMs,
+  model: outcome.answer.model,
+  usage: outcome.answer.usage,
+  ...(outcome.cost_usd !== undefined && { cost_usd: outcome.cost_usd }),
+  ...(outcome.estimated_cost_usd !== undefined && { estimated_cost_usd: outcome.estimated_cost_usd }),
+  duration: outcome.durationMs,
+  ...(outcome.budgetCut && { budget_cut: true }),
 })
 
 export const startEvent = (
@@ -83,6 +92,7 @@ export const completeEvent = ({ iteration, current }: ResumePoint): LogEvent => 
   iteration,
   tokens_used: current.tokens,
   tools_run: current.tools,
+  ...(current.cost_usd === undefined ? {} : { cost_usd: current.cost_usd }),
 })
 
 const parsed = (text: string): unknown => {

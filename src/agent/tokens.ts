@@ -94,6 +94,15 @@ const kindOf = (code: number): Kind => {
   return code < 128 ? 'sign' : 'other'
 }
 
+/** A whole request: its messages and the tools it offers. */
+export const estimateInput = (request: {
+  messages: readonly ChatMessage[]
+  tools: readonly ToolSpec[]
+}): number => {
+  const estimator = createEstimator()
+  return estimator.messages(request.messages) + estimator.tools(request.tools)
+}
+
 /** Between a provider's count and our estimate of the same request. */
 export const ratioOf = (reported: number, estimated: number): number =>
   Math.min(HIGHEST_RATIO, Math.max(LOWEST_RATIO, estimated > 0 ? reported / estimated : 1))

@@ -75,6 +75,8 @@ export const createRenderer = ({ note, speak = () => {}, stream }: Terminal) => 
       case 'context_compression':
         return dim(`context compressed from ${event.tokens_before} to ${event.tokens_after} tokens`)
       case 'tool_call_stream':
+      case 'model_call_start':
+      case 'model_call_end':
       case 'iteration_complete':
         return
       case 'task_complete':

@@ -4,6 +4,7 @@ import { CONFIG_KEYS, Config, type ConfigKey, settingOf } from './schema.ts'
 
 export interface ConfigRow {
   key: ConfigKey
+  /** Empty: only in the file. */
   env: string
   /** As text; secrets show their ends only; empty when not set. */
   value: string
@@ -15,7 +16,7 @@ export interface ConfigRow {
 export const describeConfig = ({ config, sources }: LoadedConfig): ConfigRow[] =>
   CONFIG_KEYS.map((key) => ({
     key,
-    env: settingOf(key).env,
+    env: settingOf(key).env ?? '',
     value: shown(key, config[key]),
     source: sources[key],
     default: defaultText(key),
@@ -26,7 +27,7 @@ export const describeConfig = ({ config, sources }: LoadedConfig): ConfigRow[] =
 export const configTable = (): string => {
   const rows = CONFIG_KEYS.map((key) => {
     const { env, meaning } = settingOf(key)
-    return `| \`${key}\` | \`${env}\` | ${defaultText(key)} | ${meaning} |`
+    return `| \`${key}\` | ${env === undefined ? 'only in the file' : `\`${env}\``} | ${defaultText(key)} | ${meaning} |`
   })
   return ['| file key | environment | default | meaning |', '|---|---|---|---|', ...rows].join('\n')
 }
@@ -42,12 +43,14 @@ const maskSecret = (value: string): string => {
 const shown = (key: ConfigKey, value: Config[ConfigKey]): string => {
   const mask = settingOf(key).secret ? maskSecret : (text: string) => text
   if (value === undefined) return ''
-  return Array.isArray(value) ? value.map(mask).join(', ') : mask(String(value))
+  if (Array.isArray(value)) return value.map(mask).join(', ')
+  return typeof value === 'object' ? JSON.stringify(value) : mask(String(value))
 }
 
 const defaultText = (key: ConfigKey): string => {
   const described = settingOf(key).defaultText
   if (described !== undefined) return described
   const { data } = Config.shape[key].safeParse(undefined)
-  return data === undefined || (Array.isArray(data) && data.length === 0) ? 'none' : String(data)
+  if (data === undefined || (Array.isArray(data) && data.length === 0)) return 'none'
+  return typeof data === 'object' ? JSON.stringify(data) : String(data)
 }

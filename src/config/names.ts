@@ -6,7 +6,7 @@ import { CONFIG_KEYS, type ConfigKey, settingOf } from './schema.ts'
 export const CONFIG_FILE_ENV = 'ALEX_CONFIG'
 export const CONFIG_FILE_OPTION = 'config'
 
-const ENV_NAMES = CONFIG_KEYS.map((key) => settingOf(key).env)
+const ENV_NAMES = CONFIG_KEYS.flatMap((key) => settingOf(key).env ?? [])
 const OPTIONS = [...CONFIG_KEYS.map((key) => optionOf(key)), CONFIG_FILE_OPTION]
 
 /** `worker_port` → `worker-port`. */
@@ -33,7 +33,9 @@ export const nearestEnv = (name: string): string | undefined => {
   const bare = plain.slice('ALEX_'.length)
   if (ENV_NAMES.includes(bare)) return bare
   const key = CONFIG_KEYS.find((each) => each.toUpperCase() === bare)
-  return key === undefined ? nearest(plain, [...ENV_NAMES, CONFIG_FILE_ENV], 2) : settingOf(key).env
+  return key === undefined
+    ? nearest(plain, [...ENV_NAMES, CONFIG_FILE_ENV], 2)
+    : (settingOf(key).env ?? `"${key}" in the configuration file`)
 }
 
 const nearest = (

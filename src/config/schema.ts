@@ -1,10 +1,10 @@
 /** Every setting: its type, its names, its default and what it is for. The README's table comes from here. */
 import { z } from 'zod'
-import { choice, decimal, flag, list, path, text, textMatching, whole } from './values.ts'
+import { choice, decimal, flag, list, path, priceTable, text, textMatching, whole } from './values.ts'
 
 export interface Setting {
-  /** Name in the environment; `<env>_FILE` is read as well when the value is a secret. */
-  env: string
+  /** Name in the environment; `<env>_FILE` is read as well when the value is a secret. Absent: only in the file. */
+  env?: string
   meaning: string
   /** In words, where the value itself says too little or is computed. */
   defaultText?: string
@@ -40,6 +40,11 @@ export const Config = z.strictObject({
   max_tokens: whole(1, 1_000_000)
     .default(4096)
     .register(settings, { env: 'ALEX_MAX_TOKENS', meaning: 'Longest single answer, in tokens' }),
+  prices: priceTable().default({}).register(settings, {
+    defaultText: 'what is known of the provider',
+    meaning:
+      'USD per million tokens, by model: `{"my-model": {"input": 0.5, "output": 2, "cached": 0.1}}`; goes before what is known',
+  }),
   context_window: whole(1024, 100_000_000).optional().register(settings, {
     env: 'ALEX_CONTEXT_WINDOW',
     defaultText: 'what is known of the model, else 128000',

@@ -68,6 +68,7 @@ export const readEnvironment = (env: NodeJS.ProcessEnv, where: string): Source =
   const found: Source = { values: new Map(), problems: [] }
   for (const key of CONFIG_KEYS) {
     const { env: name, secret } = settingOf(key)
+    if (name === undefined) continue
     const source = `${name} in ${where}`
     const file = secret ? env[`${name}_FILE`] : undefined
     if (env[name] && file) {

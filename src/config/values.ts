@@ -67,6 +67,15 @@ export const choice = <const Options extends readonly [string, ...string[]]>(opt
     z.enum(options, { error: `must be one of ${options.join(', ')}` }),
   )
 
+/** By model; `cached` is of input from the provider's cache, absent: as any input. */
+export const priceTable = () => {
+  const error =
+    'must be an object of models, in the configuration file: {"my-model": {"input": 0.5, "output": 2}}, USD per million tokens'
+  const usd = z.number({ error }).min(0, { error }).max(1_000_000, { error })
+  const price = z.strictObject({ input: usd, output: usd, cached: usd.optional() }, { error })
+  return z.record(z.string().min(1, { error }), price, { error })
+}
+
 /** An absolute path once `absolute` has been applied. */
 export const path = () => z.preprocess(trimmed, z.string({ error: 'must be a path' }))
 

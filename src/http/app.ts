@@ -1,6 +1,7 @@
 import type { Hono } from 'hono'
-import type { Fleet, SessionService, TaskService } from '../tasks/service.ts'
+import type { CostService, Fleet, SessionService, TaskService } from '../tasks/service.ts'
 import { type BaseDeps, createBaseApp } from './base-app.ts'
+import { costRoutes } from './cost-routes.ts'
 import { type EventStream, eventRoutes } from './event-routes.ts'
 import { fleetRoutes, type Presets } from './fleet-routes.ts'
 import { createHealth, reasonsNotReady } from './health.ts'
@@ -12,6 +13,7 @@ import { taskRoutes } from './task-routes.ts'
 export interface AppDeps extends BaseDeps {
   tasks: TaskService
   sessions: SessionService
+  costs: CostService
   fleet: Fleet
   presets: () => Presets
   eventStream: EventStream
@@ -31,5 +33,6 @@ export const createApp = (deps: AppDeps): Hono<ApiEnv> => {
     .route('/', eventRoutes(deps))
     .route('/', taskRoutes(deps))
     .route('/', sessionRoutes(deps))
+    .route('/', costRoutes(deps))
     .route('/', fleetRoutes(deps))
 }

@@ -1,5 +1,6 @@
-import type { z } from 'zod'
+import { z } from 'zod'
 import { type FieldError, InvalidRequest } from '../errors.ts'
+import { SessionId } from '../schemas/task.ts'
 
 /** One entry per offending field; each unknown field by its own name. */
 export const fieldErrorsOf = (error: z.ZodError): FieldError[] =>
@@ -21,3 +22,11 @@ const dotted = (path: PropertyKey[]): string => path.map(String).join('.')
 
 const plain = (message: string): string =>
   message.endsWith('received undefined') ? 'required' : message.replace(/^Invalid input: /, '')
+
+/** Of a path. Throws `invalid_request` when no session can have it. */
+export const sessionIdOf = (text: string): string => {
+  const parsed = SessionParams.safeParse({ session_id: text })
+  if (!parsed.success) throw invalidFields(fieldErrorsOf(parsed.error))
+  return parsed.data.session_id
+}
+const SessionParams = z.object({ session_id: SessionId })

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
 import closeWithGrace from 'close-with-grace'
 import { AGENT_PRESETS, describePresets, TOOL_PRESETS } from '../agent/presets.ts'
+import { createPrices } from '../agent/prices.ts'
 import { gitTools } from '../agent/tools/git/git-tools.ts'
 import { createToolbox } from '../agent/tools/registry.ts'
 import { createSandbox } from '../agent/tools/sandbox.ts'
@@ -14,6 +15,7 @@ import { onParentGone } from '../parent-watch.ts'
 import { createRedactor } from '../redact.ts'
 import { connectRedis } from '../redis.ts'
 import { createArchive } from '../tasks/archive.ts'
+import { createCostService } from '../tasks/cost-service.ts'
 import { createFeed } from '../tasks/feed.ts'
 import { createFleet } from '../tasks/fleet.ts'
 import { startPresence } from '../tasks/presence.ts'
@@ -75,12 +77,18 @@ const tasks = createTaskService({
   archive,
   defaults: config,
   presets: { agent: AGENT_PRESETS.map(({ name }) => name), tool: TOOL_PRESETS.map(({ name }) => name) },
+  prices: createPrices({
+    prices: config.prices,
+    baseUrl: config.base_url,
+    offline: config.api_key === undefined && config.base_url === undefined,
+  }),
   redact,
   stopping: stopping.signal,
 })
 const app = createApp({
   tasks,
   sessions: createSessionService({ store, archive, redact }),
+  costs: createCostService({ store, archive }),
   fleet,
   presets: () => describePresets(toolbox.names),
   eventStream: createEventStream({

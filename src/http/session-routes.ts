@@ -1,9 +1,8 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
-import { SessionId } from '../schemas/task.ts'
 import type { SessionService } from '../tasks/service.ts'
 import { readBody } from './body.ts'
-import { fieldErrorsOf, invalidFields } from './field-errors.ts'
+import { sessionIdOf } from './field-errors.ts'
 import { idempotencyConflict, idempotencyKey } from './idempotency.ts'
 import { linkNext, pageQuery } from './paging.ts'
 import { sessionNotFound } from './problem.ts'
@@ -13,7 +12,6 @@ import type { ApiEnv } from './request-id.ts'
 const listQuery = queryReader({ ...pageQuery, q: z.string().max(1000).exactOptional() })
 const messagesQuery = queryReader(pageQuery)
 const ForkBody = z.strictObject({})
-const Params = z.object({ session_id: SessionId })
 
 export const sessionRoutes = ({ sessions }: { sessions: SessionService }): Hono<ApiEnv> =>
   new Hono<ApiEnv>()
@@ -25,7 +23,7 @@ export const sessionRoutes = ({ sessions }: { sessions: SessionService }): Hono<
     })
     .get('/api/sessions/:id', async (c) => {
       const query = messagesQuery(c)
-      const id = sessionId(c.req.param('id'))
+      const id = sessionIdOf(c.req.param('id'))
       const found = await sessions.get(id, query)
       if (found === null) throw sessionNotFound(id)
       linkNext(c, found.next)
@@ -33,7 +31,7 @@ export const sessionRoutes = ({ sessions }: { sessions: SessionService }): Hono<
     })
     .delete('/api/sessions/:id', async (c) => {
       noQuery(c)
-      const id = sessionId(c.req.param('id'))
+      const id = sessionIdOf(c.req.param('id'))
       const outcome = await sessions.delete(id)
       if (outcome === 'not_found') throw sessionNotFound(id)
       if (outcome === 'purged') return c.body(null, 204)
@@ -41,7 +39,7 @@ export const sessionRoutes = ({ sessions }: { sessions: SessionService }): Hono<
     })
     .post('/api/sessions/:id/fork', async (c) => {
       noQuery(c)
-      const id = sessionId(c.req.param('id'))
+      const id = sessionIdOf(c.req.param('id'))
       const key = idempotencyKey(c)
       await readBody(c, ForkBody, { optional: true })
       const fork = await sessions.fork(id, key)
@@ -52,9 +50,3 @@ export const sessionRoutes = ({ sessions }: { sessions: SessionService }): Hono<
       c.header('Idempotent-Replayed', 'true')
       return c.json(fork.answer, 200)
     })
-
-const sessionId = (text: string): string => {
-  const parsed = Params.safeParse({ session_id: text })
-  if (!parsed.success) throw invalidFields(fieldErrorsOf(parsed.error))
-  return parsed.data.session_id
-}

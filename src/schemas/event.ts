@@ -30,6 +30,12 @@ export const TokenUsage = z.object({
 })
 export type TokenUsage = z.infer<typeof TokenUsage>
 
+/**
+ * How a model call ended that is no `think_complete`: `answered` to somebody else than the agent loop, or too late ·
+ * `refused` before an answer began (nothing is billed) · `broken` off · `aborted` by us · `lost` with its worker.
+ */
+const ModelCallOutcome = z.enum(['answered', 'refused', 'broken', 'aborted', 'lost'])
+
 /** A tool call as the model asked for it; `arguments` is the model's text, which need not be valid JSON. */
 export const ToolCall = z.object({ call_id: z.string(), tool_name: z.string(), arguments: z.string() })
 export type ToolCall = z.infer<typeof ToolCall>
@@ -87,7 +93,22 @@ export const LogEvent = z.discriminatedUnion('event_type', [
     max_iterations: z.number().int(),
   }),
   z.object({
+    event_type: z.literal('model_call_start'),
+    /** Of this task's calls; the outcome has the same: a `think_complete`, or a `model_call_end`. */
+    call: z.string(),
+    iteration: z.number().int(),
+    /** As asked for. */
+    model: z.string(),
+    estimated_input_tokens: z.number().int(),
+    /** What the estimated input costs; absent when the model's price is not known. */
+    estimated_cost_usd: z.number().optional(),
+    /** Of the answer. */
+    max_tokens: z.number().int(),
+  }),
+  z.object({
     event_type: z.literal('think_complete'),
+    /** The call this is the outcome of; absent in entries of older releases. */
+    call: z.string().optional(),
     iteration: z.number().int(),
     content: z.string(),
     /** Log only; the view replaces it by `tool_call_count`. */
@@ -95,7 +116,25 @@ export const LogEvent = z.discriminatedUnion('event_type', [
     model: z.string(),
     usage: TokenUsage,
     cost_usd: z.number().optional(),
+    /** In its place when the provider said nothing of the usage, which is our estimate then. */
+    estimated_cost_usd: z.number().optional(),
     duration: z.number(),
+    /** Its length was what the budget left, and not enough: the task ends here. */
+    budget_cut: z.boolean().optional(),
+  }),
+  z.object({
+    event_type: z.literal('model_call_end'),
+    call: z.string(),
+    iteration: z.number().int(),
+    /** As asked for. */
+    model: z.string(),
+    outcome: ModelCallOutcome,
+    /** Of `answered` only: as the provider says, or estimated where it says nothing. */
+    usage: TokenUsage.optional(),
+    cost_usd: z.number().optional(),
+    /** Of a call that may be billed although no answer came: never less than its input. */
+    estimated_usage: TokenUsage.optional(),
+    estimated_cost_usd: z.number().optional(),
   }),
   z.object({
     event_type: z.literal('tool_call_start'),

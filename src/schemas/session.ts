@@ -14,6 +14,8 @@ export interface SessionSummary {
   updated_at: string
   task_count: number
   active_task_id?: string
+  /** Of answered model calls whose price is known. */
+  cost_usd?: number
 }
 
 /** One line of the conversation as a person reads it. */

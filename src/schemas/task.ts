@@ -1,6 +1,7 @@
 /** A task as the API takes and shows it (../shared contracts: API, "Tasks"). Absent rather than null. */
 import { z } from 'zod'
 import { StopReason, TaskError } from './event.ts'
+import { Usage } from './usage.ts'
 
 export const TASK_STATUSES = ['pending', 'running', 'waiting', 'completed', 'failed', 'cancelled'] as const
 export const TaskStatus = z.enum(TASK_STATUSES)
@@ -26,6 +27,9 @@ export const CreateTask = z.strictObject({
   max_iterations: z.number().int().min(1).max(1000).optional(),
   /** Of one answer. */
   max_tokens: z.number().int().min(1).max(1_000_000).optional(),
+  /** The budget: what all its model calls together may use and cost, checked before each. */
+  max_total_tokens: z.number().int().min(1).max(1_000_000_000).optional(),
+  max_cost_usd: z.number().positive().max(1_000_000).optional(),
   timeout_s: z
     .number()
     .positive()
@@ -41,15 +45,7 @@ export const CreateTask = z.strictObject({
 })
 export type CreateTask = z.infer<typeof CreateTask>
 
-const TaskUsage = z.object({
-  input_tokens: z.number().int(),
-  output_tokens: z.number().int(),
-  cached_tokens: z.number().int(),
-  total_tokens: z.number().int(),
-  cost_usd: z.number().optional(),
-  model_calls: z.number().int(),
-  tool_calls: z.number().int(),
-})
+const TaskUsage = Usage.extend({ tool_calls: z.number().int() })
 
 /** A task in a list: its text cut to 200 characters, no result. */
 export const TaskSummary = z.object({
@@ -77,6 +73,8 @@ export const TaskSummary = z.object({
   max_iterations: z.number().int(),
   stop_reason: StopReason.optional(),
   error: TaskError.optional(),
+  max_total_tokens: z.number().int().optional(),
+  max_cost_usd: z.number().optional(),
   usage: TaskUsage,
   metadata: z.record(z.string(), z.string()).optional(),
 })

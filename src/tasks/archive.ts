@@ -199,6 +199,7 @@ const stubOf = (head: MirrorHead, marker: string | null): Record<string, string>
       forked_from: head.forked?.from,
       forked_to: head.forked?.to,
       task_count: String(head.task_count),
+      ...head.used,
       mirrored: mirrorStateOf(head),
       mirrored_in: marker ?? undefined,
     }),

@@ -32,6 +32,8 @@ export const MirrorHead = z.object({
   /** Which session it began as a copy of, and up to where its log is that copy. */
   forked: z.object({ from: z.string(), to: LogId.exactOptional() }).exactOptional(),
   task_count: z.number().int(),
+  /** What its model calls used, as its hash counts it. */
+  used: z.record(z.string().startsWith('used:'), z.string().regex(/^\d{1,15}$/)).exactOptional(),
 })
 export type MirrorHead = z.infer<typeof MirrorHead>
 

@@ -1,6 +1,7 @@
 /** Writes a session's mirror and costs, and reads the mirror back to see that it is whole. */
 import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
+import { Usage } from '../schemas/usage.ts'
 import { compareIds, LOG_START, type RawEntry } from './event-log.ts'
 import { type Keeping, mirrorStateOf, type SessionFields } from './keeping.ts'
 import {
@@ -14,6 +15,7 @@ import {
 import { parseRecord, present } from './record.ts'
 import type { SessionFolder } from './session-folder.ts'
 import type { Store } from './store.ts'
+import { usageFieldsOf, usageOf } from './usage.ts'
 import type { MirrorView } from './view.ts'
 
 export interface MirrorDeps {
@@ -43,7 +45,10 @@ export const writeMirror = async (deps: MirrorDeps, sessionId: string): Promise<
     }
   }
   const content: MirrorContent = {
-    head: headOf(sessionId, session, await store.keeping.taskCount(sessionId), view),
+    head: headOf(sessionId, session, view, {
+      task_count: await store.keeping.taskCount(sessionId),
+      used: usageFieldsOf((await store.sessionFields(sessionId)) ?? {}),
+    }),
     todos: todos === null ? [] : view.payload(JSON.parse(todos)),
     tasks: tasks(),
     events: eventsOf(store.keeping, sessionId, session.last_id, view),
@@ -76,7 +81,12 @@ export const verifyMirror = async (deps: MirrorDeps, sessionId: string, state: s
   )
 }
 
-const headOf = (sessionId: string, session: SessionFields, taskCount: number, view: MirrorView): MirrorHead =>
+const headOf = (
+  sessionId: string,
+  session: SessionFields,
+  view: MirrorView,
+  counted: Pick<MirrorHead, 'task_count' | 'used'>,
+): MirrorHead =>
   MirrorHead.parse(
     present({
       v: 1,
@@ -87,7 +97,7 @@ const headOf = (sessionId: string, session: SessionFields, taskCount: number, vi
       last_id: session.last_id,
       trimmed_to: session.trimmed_to,
       forked: session.forked_from && present({ from: session.forked_from, to: session.forked_to }),
-      task_count: taskCount,
+      ...counted,
     }),
   )
 
@@ -117,15 +127,10 @@ const mirrorEventOf = ({ at, data, ...entry }: RawEntry, view: MirrorView): Mirr
 })
 const Payload = z.record(z.string(), z.unknown())
 
-const Cost = z.object({
+const Cost = Usage.extend({
   task_id: z.string(),
   model: z.string(),
   created_at: z.string(),
-  input_tokens: z.number(),
-  output_tokens: z.number(),
-  cached_tokens: z.number(),
-  total_tokens: z.number(),
-  model_calls: z.number(),
 })
 type Cost = z.infer<typeof Cost>
 const CostFile = z.object({ v: z.literal(1), session_id: z.string(), tasks: z.array(Cost) })
@@ -137,11 +142,7 @@ const costOf = (fields: Record<string, string>): Cost => {
     task_id: record.id,
     model: record.model,
     created_at: new Date(record.created_at).toISOString(),
-    input_tokens: record.input_tokens,
-    output_tokens: record.output_tokens,
-    cached_tokens: record.cached_tokens,
-    total_tokens: record.input_tokens + record.output_tokens,
-    model_calls: record.model_calls,
+    ...usageOf(record),
   }
 }
 

@@ -1,8 +1,9 @@
 /** The task's hash in Redis, parsed, and the Task the API shows of it. */
 import { z } from 'zod'
 import { ResumeReason, StopReason, TaskError } from '../schemas/event.ts'
-import { Task, TaskStatus, TaskSummary } from '../schemas/task.ts'
+import { type CreateTask, Task, TaskStatus, TaskSummary } from '../schemas/task.ts'
 import { fieldsOf } from './event-log.ts'
+import { usageOf } from './usage.ts'
 
 const ms = z.coerce.number()
 const count = z.coerce.number().int().default(0)
@@ -51,6 +52,13 @@ export const TaskRecord = z.object({
   output_tokens: count,
   cached_tokens: count,
   model_calls: count,
+  cost_nano: z.coerce.number().int().optional(),
+  unpriced_calls: count,
+  estimated_calls: count,
+  estimated_tokens: count,
+  estimated_nano: z.coerce.number().int().optional(),
+  max_total_tokens: ms.optional(),
+  max_cost_usd: z.coerce.number().optional(),
   tool_calls: count,
   /** Log id before the task's first event, and of its terminal one. */
   log_from: z.string().optional(),
@@ -63,6 +71,36 @@ export const parseRecord = (flat: readonly string[]): TaskRecord | null => {
   if (flat.length === 0) return null
   return TaskRecord.parse(fieldsOf(flat))
 }
+
+/** What a task takes that names nothing else. */
+export interface TaskDefaults {
+  model: string
+  agent_preset: string
+  tool_preset: string
+  max_iterations: number
+  task_timeout_s: number
+}
+
+/** The fields of a new task's record. */
+export const newRecord = (input: CreateTask, defaults: TaskDefaults): Record<string, string> =>
+  NewRecord.parse(
+    present({
+      task: input.task,
+      head: input.task.slice(0, 1000),
+      agent_preset: input.agent_preset ?? defaults.agent_preset,
+      tool_preset: input.tool_preset ?? defaults.tool_preset,
+      model: input.model ?? defaults.model,
+      max_iterations: String(input.max_iterations ?? defaults.max_iterations),
+      max_tokens: input.max_tokens?.toString(),
+      max_total_tokens: input.max_total_tokens?.toString(),
+      max_cost_usd: input.max_cost_usd?.toString(),
+      timeout_s: String(input.timeout_s ?? defaults.task_timeout_s),
+      priority: String(input.priority ?? 5),
+      run_at: input.run_at === undefined ? undefined : new Date(input.run_at).toISOString(),
+      metadata: input.metadata && JSON.stringify(input.metadata),
+    }),
+  )
+const NewRecord = z.record(z.string(), z.string())
 
 const time = (at: number | undefined) => (at === undefined ? undefined : new Date(at).toISOString())
 
@@ -100,14 +138,9 @@ export const summaryOf = (record: TaskRecord, redact: (text: string) => string):
       max_iterations: record.max_iterations,
       stop_reason: record.stop_reason,
       error: record.error && { code: record.error.code, message: redact(record.error.message) },
-      usage: {
-        input_tokens: record.input_tokens,
-        output_tokens: record.output_tokens,
-        cached_tokens: record.cached_tokens,
-        total_tokens: record.input_tokens + record.output_tokens,
-        model_calls: record.model_calls,
-        tool_calls: record.tool_calls,
-      },
+      max_total_tokens: record.max_total_tokens,
+      max_cost_usd: record.max_cost_usd,
+      usage: { ...usageOf(record), tool_calls: record.tool_calls },
       metadata: record.metadata,
     }),
   )

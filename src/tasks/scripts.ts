@@ -33,7 +33,7 @@ export type RunScript = (name: ScriptName, args: readonly (string | number)[]) =
 
 export const createScripts = (redis: Redis, prefix: string): RunScript => {
   const read = (name: string) => readFileSync(new URL(`lua/${name}.lua`, import.meta.url), 'utf8')
-  const library = read('lib')
+  const library = `${read('lib')}\n${read('costs')}`
   const scripts = new Map(
     NAMES.map((name) => {
       const text = `${library}\n${read(name)}`

@@ -1,4 +1,5 @@
 /** What the API (and later the CLI and MCP) can ask of tasks, sessions and the fleet. Knows no HTTP. */
+import type { CostGrouping, CostReport, SessionCost } from '../schemas/cost.ts'
 import type { ComponentState, WorkerInfo } from '../schemas/health.ts'
 import type { Session, SessionForked, SessionSummary } from '../schemas/session.ts'
 import type { CreateTask, Task, TaskCreated, TaskStats, TaskStatus, TaskSummary } from '../schemas/task.ts'
@@ -71,6 +72,23 @@ export interface SessionService {
   delete(sessionId: string): Promise<'purged' | 'pending' | 'not_found'>
   /** A new session whose transcript is that of the ended tasks so far. */
   fork(sessionId: string, idempotencyKey?: string): Promise<ForkOutcome>
+}
+
+export interface CostQuery {
+  /** UTC days, `YYYY-MM-DD`, both included; absent: the last 30 days. */
+  from?: string
+  to?: string
+  group_by: CostGrouping
+  limit: number
+  /** Throws `InvalidRequest('invalid_cursor')` when it is none of ours. */
+  cursor?: string
+}
+
+/** Throws as `TaskService`. */
+export interface CostService {
+  ofSession(sessionId: string): Promise<SessionCost | null>
+  /** A range too long or backwards is an `InvalidRequest`. */
+  report(query: CostQuery): Promise<{ report: CostReport; next?: string }>
 }
 
 /** The fleet's truth, from heartbeats, kept in memory so that it answers while Redis is away. */

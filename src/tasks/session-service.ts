@@ -1,14 +1,15 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { z } from 'zod'
-import { InvalidRequest } from '../errors.ts'
 import { viaRedis } from '../redis.ts'
 import type { Event } from '../schemas/event.ts'
 import { type SessionMessage, type SessionSummary, Todo } from '../schemas/session.ts'
 import type { Archive } from './archive.ts'
+import { decodeCursor, encodeCursor } from './cursor.ts'
 import { compareIds, LOG_START } from './event-log.ts'
 import { forkSession } from './fork-session.ts'
 import type { SessionService } from './service.ts'
 import type { Store } from './store.ts'
+import { countersByModel, sumOf, usageOf } from './usage.ts'
 
 const PURGE_WAIT_MS = 10_000
 /** Log entries read for one page of messages at the most. */
@@ -29,6 +30,7 @@ export const createSessionService = (options: {
       redis.zcard(key('session', sessionId, 'tasks')),
       redis.zrange(key('session', sessionId, 'line'), '0', '0'),
     ])
+    const { cost_usd } = usageOf(sumOf(countersByModel(fields).values()))
     const active = head[0] === undefined ? null : await store.get(head[0])
     return {
       session_id: sessionId,
@@ -37,12 +39,13 @@ export const createSessionService = (options: {
       updated_at: new Date(Number(fields['updated_at'] ?? fields['created_at'])).toISOString(),
       task_count: fields['evicted'] === undefined ? count : Number(fields['task_count']),
       ...(active ? { active_task_id: active.id } : {}),
+      ...(cost_usd === undefined ? {} : { cost_usd }),
     }
   }
 
   const service: SessionService = {
     async list({ limit, cursor, q }) {
-      let place = cursor === undefined ? undefined : decode(cursor, Place)
+      let place = cursor === undefined ? undefined : decodeCursor(cursor, Place)
       const items: SessionSummary[] = []
       const text = q?.toLowerCase()
       for (;;) {
@@ -62,7 +65,7 @@ export const createSessionService = (options: {
         )
         for (const [at, id] of fresh) {
           if (items.length >= limit) {
-            const next = encode(place)
+            const next = encodeCursor(place)
             return { items, total: await redis.zcard(key('sessions')), next }
           }
           const summary = await summaryOf(id)
@@ -81,7 +84,7 @@ export const createSessionService = (options: {
     },
 
     async get(sessionId, { limit, cursor }) {
-      let after = cursor === undefined ? LOG_START : decode(cursor, LogId)
+      let after = cursor === undefined ? LOG_START : decodeCursor(cursor, LogId)
       const summary = (await archive.ready(sessionId)) ? await summaryOf(sessionId) : null
       if (!summary) return null
       const messages: SessionMessage[] = []
@@ -93,7 +96,7 @@ export const createSessionService = (options: {
         for (const event of events) {
           const message = messageOf(event, redact)
           if (message && messages.length >= limit) {
-            next = encode(after)
+            next = encodeCursor(after)
             break
           }
           if (message) messages.push(message)
@@ -164,13 +167,3 @@ const messageOf = (event: Event, redact: (text: string) => string): SessionMessa
 
 const Place = z.tuple([z.number(), z.string()])
 const LogId = z.string().regex(/^\d+-\d+$/)
-const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
-const decode = <T>(cursor: string, schema: z.ZodType<T>): T => {
-  try {
-    return schema.parse(JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8')))
-  } catch {
-    throw new InvalidRequest('invalid_cursor', 'this cursor is none of ours', [
-      { path: 'cursor', message: 'take it from the Link header of the page before' },
-    ])
-  }
-}

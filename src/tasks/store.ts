@@ -14,17 +14,11 @@ import { createReads } from './reads.ts'
 import { parseRecord, type TaskRecord } from './record.ts'
 import { type Refusal, refusalOf, type Ticket, ticketsOf } from './replies.ts'
 import { createScripts } from './scripts.ts'
+import type { Progress } from './usage.ts'
 
 export type BeginResult =
   | { verdict: 'started' | 'resumed'; now: number; record: TaskRecord }
   | { verdict: 'held' | 'stale' | 'ended' | 'cancelled' | 'gone'; tickets: Ticket[] }
-
-export interface Progress {
-  /** Record fields to set. */
-  set: Record<string, string | number>
-  /** Record counters to add to. */
-  add: Record<string, number>
-}
 
 export interface NewTask {
   task_id: string
@@ -139,6 +133,7 @@ export const createStore = ({ redis, prefix, leaseMs }: StoreOptions) => {
           leaseMs,
           JSON.stringify(progress.set),
           JSON.stringify(progress.add),
+          JSON.stringify(progress.usage ?? []),
           ...events.flatMap(typeAndData),
         ]),
       )
@@ -164,6 +159,7 @@ export const createStore = ({ redis, prefix, leaseMs }: StoreOptions) => {
           ...(terminal ? typeAndData(terminal) : ['', '']),
           JSON.stringify(progress.set),
           JSON.stringify(progress.add),
+          JSON.stringify(progress.usage ?? []),
           ...events.flatMap(typeAndData),
         ]),
       )

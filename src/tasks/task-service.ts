@@ -1,22 +1,15 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import { z } from 'zod'
+import { NO_PRICES, type Prices } from '../agent/prices.ts'
 import { InvalidRequest } from '../errors.ts'
 import { type CreateTask, isEnded, type Task, TaskCreated, type TaskStatus } from '../schemas/task.ts'
 import type { Archive } from './archive.ts'
 import type { Feed } from './feed.ts'
 import type { TicketQueue } from './queue.ts'
-import { present, summaryOf, taskOf } from './record.ts'
+import { newRecord, summaryOf, type TaskDefaults, taskOf } from './record.ts'
 import type { CancelOutcome, TaskService } from './service.ts'
 import { LEASE_MS, type NewTask, type Store } from './store.ts'
-
-export interface TaskDefaults {
-  model: string
-  agent_preset: string
-  tool_preset: string
-  max_iterations: number
-  task_timeout_s: number
-}
 
 interface Options {
   store: Store
@@ -25,6 +18,8 @@ interface Options {
   archive: Archive
   defaults: TaskDefaults
   presets: { agent: readonly string[]; tool: readonly string[] }
+  /** Absent: no price is known. */
+  prices?: Prices
   redact: (text: string) => string
   /** Ends what goes on after an answer was given. */
   stopping: AbortSignal
@@ -38,7 +33,7 @@ const RECORDS_A_CALL = 2000
 const CALLS_A_PAGE = 10
 
 export const createTaskService = (options: Options): TaskService => {
-  const { store, queue, feed, archive, defaults, presets, redact, stopping } = options
+  const { store, queue, feed, archive, defaults, presets, redact, stopping, prices = NO_PRICES } = options
 
   const waitForEnd = async (taskId: string, waitMs: number, signal: AbortSignal): Promise<Task | null> => {
     const first = await store.get(taskId)
@@ -100,6 +95,13 @@ export const createTaskService = (options: Options): TaskService => {
     throw new InvalidRequest('unknown_preset', message, [{ path: `${kind}_preset`, message }])
   }
 
+  /** Without a price a limit on the cost could not be kept. */
+  const knownPrice = async (model: string) => {
+    if (await prices.of(model)) return
+    const message = `nobody knows what ${JSON.stringify(model)} costs: name its price in \`prices\` of the configuration file, or limit max_total_tokens`
+    throw new InvalidRequest('unknown_price', message, [{ path: 'max_cost_usd', message }])
+  }
+
   /** A session that only its file has is restored before anything is appended. */
   const createIn = async (existing: string | undefined, task: NewTask) => {
     let onlyKnown = existing !== undefined
@@ -113,10 +115,9 @@ export const createTaskService = (options: Options): TaskService => {
 
   return {
     async create(input, idempotencyKey) {
-      const agentPreset = input.agent_preset ?? defaults.agent_preset
-      const toolPreset = input.tool_preset ?? defaults.tool_preset
-      knownPreset('agent', agentPreset)
-      knownPreset('tool', toolPreset)
+      knownPreset('agent', input.agent_preset ?? defaults.agent_preset)
+      knownPreset('tool', input.tool_preset ?? defaults.tool_preset)
+      if (input.max_cost_usd !== undefined) await knownPrice(input.model ?? defaults.model)
       const answer: TaskCreated = {
         task_id: `task-${randomUUID()}`,
         session_id: input.session_id ?? `session-${randomUUID()}`,
@@ -125,21 +126,7 @@ export const createTaskService = (options: Options): TaskService => {
       const result = await createIn(input.session_id, {
         task_id: answer.task_id,
         session_id: answer.session_id,
-        fields: Fields.parse(
-          present({
-            task: input.task,
-            head: input.task.slice(0, 1000),
-            agent_preset: agentPreset,
-            tool_preset: toolPreset,
-            model: input.model ?? defaults.model,
-            max_iterations: String(input.max_iterations ?? defaults.max_iterations),
-            max_tokens: input.max_tokens === undefined ? undefined : String(input.max_tokens),
-            timeout_s: String(input.timeout_s ?? defaults.task_timeout_s),
-            priority: String(input.priority ?? 5),
-            run_at: input.run_at === undefined ? undefined : new Date(input.run_at).toISOString(),
-            metadata: input.metadata && JSON.stringify(input.metadata),
-          }),
-        ),
+        fields: newRecord(input, defaults),
         title: firstLine(input.task),
         ...(input.run_at === undefined ? {} : { run_at_ms: Date.parse(input.run_at) }),
         ...(idempotencyKey === undefined
@@ -256,7 +243,6 @@ export const createTaskService = (options: Options): TaskService => {
   }
 }
 
-const Fields = z.record(z.string(), z.string())
 const NEVER = new AbortController().signal
 const UNFINISHED: TaskStatus[] = ['running', 'waiting', 'pending']
 

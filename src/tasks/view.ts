@@ -52,6 +52,8 @@ export const createView = (redact: (text: string) => string) => {
       case 'task_started':
       case 'task_resumed':
       case 'iteration_start':
+      case 'model_call_start':
+      case 'model_call_end':
       case 'iteration_complete':
         return { ...event }
     }

@@ -1,8 +1,10 @@
 import { expect, test } from 'vitest'
-import type { ModelFailure, ModelRequest } from '../../src/agent/model.ts'
+import type { Model, ModelFailure, ModelRequest } from '../../src/agent/model.ts'
+import { createMeter } from '../../src/agent/model-meter.ts'
 import { callModel, type Prepared, type RetryDeps } from '../../src/agent/model-retry.ts'
+import { NO_PRICES } from '../../src/agent/prices.ts'
 import type { LogEvent } from '../../src/schemas/event.ts'
-import { noThrottle, ofType, quiet } from './support.ts'
+import { noThrottle, ofType, quiet, testTask } from './support.ts'
 
 const usage = { input_tokens: 1, output_tokens: 1, cached_tokens: 0 }
 const failure = (kind: ModelFailure['kind'], extra: Partial<ModelFailure> = {}): ModelFailure => ({
@@ -22,6 +24,17 @@ const tried = async (
 ) => {
   const events: LogEvent[] = []
   const asked: ModelRequest[] = []
+  const emit = (event: LogEvent) => void events.push(event)
+  const model: Model = async (call) => {
+    asked.push(call)
+    const next = failures.shift()
+    if (next) return { ok: false, failure: next }
+    return {
+      ok: true,
+      answer: { content: call.model, tool_calls: [], model: call.model, usage, cut: false },
+    }
+  }
+  const commit = async () => {}
   const outcome = await callModel(
     {
       tools: [],
@@ -31,20 +44,13 @@ const tried = async (
       ...request,
     },
     {
-      model: async (call) => {
-        asked.push(call)
-        const next = failures.shift()
-        if (next) return { ok: false, failure: next }
-        return {
-          ok: true,
-          answer: { content: call.model, tool_calls: [], model: call.model, usage, cut: false },
-        }
-      },
+      meter: createMeter({ task: testTask, own: events, emit, commit, model, prices: NO_PRICES }),
+      thinks: true,
       models: ['a'],
       prepare: async (_, overflowed) => (overflowed ? { kind: 'full' } : HI),
       throttle: noThrottle,
       policy: { baseMs: 1 },
-      emit: (event) => void events.push(event),
+      emit,
       onTry: () => {},
       shouldPause: () => false,
       log: quiet,

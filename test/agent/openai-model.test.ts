@@ -38,9 +38,24 @@ describe('answers', () => {
   })
 
   test('usage is estimated for an endpoint that gives none', async () => {
-    const result = await answerOf([delta({ content: 'x'.repeat(400) }, 'stop')])
-    expect(result).toMatchObject({ ok: true, answer: { usage: { output_tokens: 100, cached_tokens: 0 } } })
+    const result = await answerOf([delta({ content: 'four words and more' }, 'stop')])
+    expect(result).toMatchObject({
+      ok: true,
+      answer: { usage: { output_tokens: 4, cached_tokens: 0 }, usageEstimated: true },
+    })
     expect(result.ok && result.answer.usage.input_tokens).toBeGreaterThan(10)
+  })
+
+  test('a usage that is no count is none', async () => {
+    const odd = {
+      prompt_tokens: 10.4,
+      completion_tokens: -3,
+      prompt_tokens_details: { cached_tokens: 'few' },
+    }
+    const result = await answerOf([delta({ content: 'hi' }, 'stop'), { choices: [], usage: odd }])
+    expect(result).toMatchObject({
+      answer: { usage: { input_tokens: 10, output_tokens: 0, cached_tokens: 0 } },
+    })
   })
 
   test('reasoning is not part of the answer', async () => {

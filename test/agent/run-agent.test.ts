@@ -29,11 +29,13 @@ test('a task with one round of tools leaves its whole course in the log', async 
   expect(types(recorder.events)).toEqual([
     'task_started',
     'iteration_start',
+    'model_call_start',
     'think_complete',
     'tool_call_start',
     'tool_call_complete',
     'iteration_complete',
     'iteration_start',
+    'model_call_start',
     'think_complete',
     'iteration_complete',
   ])
@@ -115,7 +117,13 @@ test("a call's start is durable before it runs, its result before the model sees
   ])
   const { run } = await activate({ model, tools, recorder })
   await run
-  expect(durable['run']).toEqual(['task_started', 'iteration_start', 'think_complete', 'tool_call_start'])
+  expect(durable['run']).toEqual([
+    'task_started',
+    'iteration_start',
+    'model_call_start',
+    'think_complete',
+    'tool_call_start',
+  ])
   expect(durable['next call']).toContain('tool_call_complete')
 })
 

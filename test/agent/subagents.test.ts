@@ -41,8 +41,13 @@ test('the call ends the activation, with all before it durable and its start lef
   const model = scripted([ask({ subtasks: SUBTASKS, mode: 'serial', max_workers: 5 })]).model
   const { run } = await activate({ model, recorder, delegation, deps: { toolbox } })
   expect(await run).toMatchObject({ kind: 'waiting' })
-  expect(types(recorder.events)).toEqual(['task_started', 'iteration_start', 'think_complete'])
-  expect(recorder.durable()).toBe(3)
+  expect(types(recorder.events)).toEqual([
+    'task_started',
+    'iteration_start',
+    'model_call_start',
+    'think_complete',
+  ])
+  expect(recorder.durable()).toBe(4)
   expect(started).toMatchObject([
     [{ call_id: '1.1', tool_name: 'subagent', effect: 'durable' }, SUBTASKS, { maxWorkers: 1 }],
   ])
@@ -170,5 +175,10 @@ test('a refused delegation ends the activation with nothing more written', async
   }
   const { run, recorder } = await activate({ model: scripted([ask()]).model, delegation, deps: { toolbox } })
   await expect(run).rejects.toThrow(LeaseLost)
-  expect(types(recorder.events)).toEqual(['task_started', 'iteration_start', 'think_complete'])
+  expect(types(recorder.events)).toEqual([
+    'task_started',
+    'iteration_start',
+    'model_call_start',
+    'think_complete',
+  ])
 })

@@ -131,7 +131,7 @@ export const save: TestTool = { effect: 'write', run: ({ text }) => ({ content: 
 
 export const noThrottle: Throttle = { waitMs: () => 0, report: () => {} }
 
-const testTask: AgentTask = {
+export const testTask: AgentTask = {
   task_id: 'task-1',
   session_id: 'session-1',
   task: 'do it',

@@ -285,3 +285,29 @@ describe('safety', () => {
     expect(workspaceProblem(box.load())).toBeUndefined()
   })
 })
+
+describe('prices', () => {
+  test('are named by model in the file', async () => {
+    const prices = { 'my/model': { input: 0.5, output: 2, cached: 0.1 }, free: { input: 0, output: 0 } }
+    await using box = await sandbox({ home: { prices } })
+    expect(box.load().config.prices).toEqual(prices)
+  })
+
+  test.each([
+    [{ prices: 'cheap' }, 'must be an object of models'],
+    [{ prices: { m: { input: -1, output: 2 } } }, 'must be an object of models'],
+    [{ prices: { m: { input: 1 } } }, 'must be an object of models'],
+    [{ prices: { m: { input: 1, output: 2, outptu: 3 } } }, 'must be an object of models'],
+  ])('that are wrong stop the start: %j', async (home, message) => {
+    await using box = await sandbox({ home })
+    expect(box.problems()).toEqual([expect.stringContaining(message)])
+    expect(box.problems()[0]).toContain('"prices" in')
+  })
+
+  test('are in no environment', async () => {
+    await using box = await sandbox()
+    expect(box.problems({ env: { ALEX_PRICES: '{}' } })).toEqual([
+      expect.stringContaining('did you mean "prices" in the configuration file?'),
+    ])
+  })
+})

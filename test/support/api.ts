@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
 import { AGENT_PRESETS, describePresets, TOOL_PRESETS } from '../../src/agent/presets.ts'
+import { createPrices, type PriceOptions } from '../../src/agent/prices.ts'
 import { createToolbox } from '../../src/agent/tools/registry.ts'
 import { createSandbox } from '../../src/agent/tools/sandbox.ts'
 import { createApp } from '../../src/http/app.ts'
@@ -8,6 +9,7 @@ import { createEventStream } from '../../src/http/event-stream.ts'
 import { createHttpServer } from '../../src/http/http-server.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import { createRedactor } from '../../src/redact.ts'
+import { createCostService } from '../../src/tasks/cost-service.ts'
 import { createFleet } from '../../src/tasks/fleet.ts'
 import { startPresence } from '../../src/tasks/presence.ts'
 import { createSessionService } from '../../src/tasks/session-service.ts'
@@ -21,6 +23,7 @@ export interface ApiOptions {
   url?: string
   tokens?: string[]
   secrets?: string[]
+  prices?: PriceOptions['prices']
   /** Where sessions are in files; without it none is. */
   sessionDir?: string
 }
@@ -56,10 +59,12 @@ export const startApi = async (options: ApiOptions = {}) => {
         task_timeout_s: 3600,
       },
       presets: { agent: AGENT_PRESETS.map(({ name }) => name), tool: TOOL_PRESETS.map(({ name }) => name) },
+      prices: createPrices({ prices: options.prices ?? {}, offline: false }),
       redact,
       stopping: stopping.signal,
     }),
     sessions: createSessionService({ store, archive, redact }),
+    costs: createCostService({ store, archive }),
     fleet,
     presets: () => describePresets(toolbox.names),
     eventStream: createEventStream({

@@ -12,7 +12,7 @@ export const ECHO_REPLY = Buffer.from(`$${ECHO.length}\r\n${ECHO}\r\n`)
 export const hashOf = (script: ScriptName): string => {
   const read = (name: string) =>
     readFileSync(new URL(`../../src/tasks/lua/${name}.lua`, import.meta.url), 'utf8')
-  return sha1(`${read('lib')}\n${read(script)}`)
+  return sha1(['lib', 'costs', script].map(read).join('\n'))
 }
 
 const sha1 = (text: string | Buffer) => createHash('sha1').update(text).digest('hex')

@@ -26,6 +26,8 @@ const NAMES = [
   'task_started',
   'task_resumed',
   'iteration_start',
+  'model_call_start',
+  'model_call_end',
   'assistant_message',
   'think_complete',
   'tool_call_start',

@@ -15,6 +15,8 @@ const TYPES: EventType[] = [
   'task_started',
   'task_resumed',
   'iteration_start',
+  'model_call_start',
+  'model_call_end',
   'think_complete',
   'tool_call_start',
   'tool_call_complete',

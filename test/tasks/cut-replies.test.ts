@@ -14,7 +14,17 @@ import { TASK_FIELDS } from '../support/task-fields.ts'
 
 const SESSION = 'the-session'
 const lease = { task_id: 'first', activation: 'a' }
-const progress = { set: { iteration: 1 }, add: { model_calls: 1, input_tokens: 7 } }
+const progress = {
+  set: { iteration: 1 },
+  add: { tool_calls: 1 },
+  usage: [{ model: 'm', call: '1.1', add: { model_calls: 1, input_tokens: 7, cost_nano: 3 } }],
+}
+/** A model call under way. */
+const calling = async (open: OpenStore) => {
+  await running(open)
+  const call = JSON.stringify({ iteration: 1, model: 'm', tokens: 9, nano: 4 })
+  await open.store.append(lease, 1, [iteration], { set: { 'open:1.1': call }, add: {} })
+}
 const iteration: LogEvent = { event_type: 'iteration_start', iteration: 1, max_iterations: 10 }
 const complete: TerminalEvent = {
   event_type: 'task_complete',
@@ -142,6 +152,27 @@ const SCENARIOS: Scenario[] = [
     script: 'begin',
     before: outOfTime,
     act: (store) => store.begin({ task_id: 'first', n: 2 }, 'b', 'w'),
+  },
+  {
+    title: 'what a model call used is counted once',
+    script: 'append',
+    before: calling,
+    act: (store) => store.append(lease, 2, [iteration], progress),
+  },
+  {
+    title: 'what the last model call of a task used is counted once',
+    script: 'finish',
+    before: calling,
+    act: (store) => store.finish(lease, 2, [iteration], complete, progress),
+  },
+  {
+    title: 'a model call whose worker is lost is estimated once when the task is cancelled',
+    script: 'cancel',
+    before: async (open) => {
+      await calling(open)
+      await open.redis.hset(open.store.key('task', 'first'), 'lease_until', 1)
+    },
+    act: (store) => store.cancel('first', 'no', 'user'),
   },
   {
     title: 'events are appended once and counted once',

@@ -2,6 +2,7 @@ import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
+import { createCostService } from '../../src/tasks/cost-service.ts'
 import { MirrorEvent, MirrorHead } from '../../src/tasks/mirror-file.ts'
 import { type Keeper, makeFolder, openKeeper } from '../support/keep.ts'
 import { eventually } from '../support/processes.ts'
@@ -180,4 +181,26 @@ test('a worker mirrors what it did, within its beat, and costs beside it', async
   await eventually(async () => (await readdir(join(folder, 'c'))).includes('kept.json'))
   const costs = JSON.parse(await readFile(join(folder, 'c', 'kept.json'), 'utf8')) as object
   expect(costs).toMatchObject({ tasks: [{ task_id, model_calls: 2 }] })
+})
+
+test('the costs of a session are in its files, and come back from them when Redis has lost it', async () => {
+  const keeper = await openKeeper()
+  const { store, redis, archive } = keeper
+  const session = newSession()
+  const { task_id } = await runTask(store, session)
+  const lease = { task_id, activation: (await redis.hget(store.key('task', task_id), 'activation')) ?? '' }
+  const seq = Number(await redis.hget(store.key('task', task_id), 'seq'))
+  const add = { model_calls: 1, input_tokens: 7, output_tokens: 1, cost_nano: 1500 }
+  const usage = [{ model: 'a model', add }]
+  const finished = await store.finish(lease, seq, [], completed('done'), { set: {}, add: {}, usage })
+  expect(finished.verdict).toBe('ok')
+  await keeper.lookAt(session)
+  const file: unknown = JSON.parse(await readFile(keeper.folder.costs(session), 'utf8'))
+  expect(file).toMatchObject({ tasks: [{ task_id, total_tokens: 8, cost_usd: 0.000_001_5 }] })
+
+  const costs = createCostService({ store, archive })
+  const before = await costs.ofSession(session)
+  expect(before).toMatchObject({ total_tokens: 8, cost_usd: 0.000_001_5, models: [{ model: 'a model' }] })
+  await redis.unlink(...(await redis.keys(`${keeper.prefix}:*`)))
+  expect(await costs.ofSession(session)).toEqual(before)
 })

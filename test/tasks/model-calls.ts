@@ -8,7 +8,12 @@ import type { Store } from '../../src/tasks/store.ts'
 import { createProgress } from '../../workers/emitter.ts'
 import { TASK_FIELDS } from '../support/task-fields.ts'
 
-export type EventName = 'iteration_start' | 'think_complete' | 'iteration_complete'
+export type EventName =
+  | 'iteration_start'
+  | 'model_call_start'
+  | 'model_call_end'
+  | 'think_complete'
+  | 'iteration_complete'
 
 export interface Holding {
   task: string
@@ -72,8 +77,8 @@ export const perform = async (store: Store, call: Call): Promise<Told> => {
     case 'finish': {
       const events = call.events.map(eventOf)
       const end = TERMINALS[call.end]
-      const { set, add } = progressOf(events)
-      const progress = { set: { ...set, ...RESULTS[call.end] }, add }
+      const { set, ...counted } = progressOf(events)
+      const progress = { set: { ...set, ...RESULTS[call.end] }, ...counted }
       const result = await store.finish(leaseOf(call), call.seq, events, end, progress)
       return result.verdict === 'ok' ? result : { verdict: result.verdict }
     }
@@ -118,6 +123,10 @@ const START = {
   effect: 'durable',
 } as const satisfies LogEvent
 
+/** What is counted of a call that broke off, and of one nobody tells the outcome of. */
+export const BROKEN_TOKENS = 5
+export const LOST_TOKENS = 9
+
 /** Longer than any run. */
 export const FAR_MS = 3_600_000
 
@@ -134,6 +143,25 @@ const eventOf = (name: EventName): LogEvent => {
   switch (name) {
     case 'iteration_start':
       return { event_type: name, iteration: 1, max_iterations: 10 }
+    case 'model_call_start':
+      return {
+        event_type: name,
+        call: 'c',
+        iteration: 1,
+        model: 'm',
+        estimated_input_tokens: LOST_TOKENS,
+        estimated_cost_usd: 1e-9,
+        max_tokens: 10,
+      }
+    case 'model_call_end':
+      return {
+        event_type: name,
+        call: 'c',
+        iteration: 1,
+        model: 'm',
+        outcome: 'broken',
+        estimated_usage: { input_tokens: BROKEN_TOKENS - 1, output_tokens: 1, cached_tokens: 0 },
+      }
     case 'think_complete':
       return {
         event_type: name,

@@ -21,6 +21,9 @@ const draw = fc.record({
     fc.constantFrom<EventName>(
       'iteration_start',
       'iteration_start',
+      'model_call_start',
+      'model_call_start',
+      'model_call_end',
       'think_complete',
       'think_complete',
       'iteration_complete',

@@ -26,6 +26,9 @@ export interface ModelTask {
   resumeReason: string | null
   modelCalls: number
   tokens: number
+  estimatedTokens: number
+  /** A model call without an outcome. */
+  modelCallOpen: boolean
   /** The last append, for one sent again. */
   appended: { by: string; from: number; seqs: number[] } | null
   releasedBy: string | null
@@ -53,6 +56,8 @@ export const NEW = {
   resumeReason: null,
   modelCalls: 0,
   tokens: 0,
+  estimatedTokens: 0,
+  modelCallOpen: false,
   appended: null,
   releasedBy: null,
   endedBy: null,

@@ -180,7 +180,7 @@ export const createWorld = (open: OpenStore, model: Model) => {
     keys: async () =>
       (await redis.keys(`${open.prefix}*`))
         .map((name) => name.slice(open.prefix.length + 1))
-        .filter((name) => !/^(tickets|idem|worker|workers|last_beat|grace_until)(:|$)/.test(name)),
+        .filter((name) => !/^(tickets|idem|worker|workers|last_beat|grace_until|costs)(:|$)/.test(name)),
   }
 }
 
@@ -206,6 +206,8 @@ const viewOfModel = (task: ModelTask) => ({
   resumeReason: task.resumeReason,
   modelCalls: task.modelCalls,
   tokens: task.tokens,
+  estimatedTokens: task.estimatedTokens,
+  modelCallOpen: task.modelCallOpen,
 })
 
 const viewOfState = (state: State, id: string): ReturnType<typeof viewOfModel> => {
@@ -227,6 +229,8 @@ const viewOfState = (state: State, id: string): ReturnType<typeof viewOfModel> =
     resumeReason: record['resume_reason'] ?? null,
     modelCalls: Number(record['model_calls'] ?? 0),
     tokens: Number(record['input_tokens'] ?? 0) + Number(record['output_tokens'] ?? 0),
+    estimatedTokens: Number(record['estimated_tokens'] ?? 0),
+    modelCallOpen: record['open:c'] !== undefined,
   }
 }
 

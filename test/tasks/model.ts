@@ -4,7 +4,15 @@
  */
 import { isEnded } from '../../src/schemas/task.ts'
 import type { Ticket } from '../../src/tasks/replies.ts'
-import { type Answer, type Call, childrenOf, type Ended, type EventName } from './model-calls.ts'
+import {
+  type Answer,
+  BROKEN_TOKENS,
+  type Call,
+  childrenOf,
+  type Ended,
+  type EventName,
+  LOST_TOKENS,
+} from './model-calls.ts'
 import { createFamilies, tasksOf } from './model-children.ts'
 import { type ModelTask, NEW } from './model-task.ts'
 
@@ -81,6 +89,11 @@ export const createModel = () => {
   }
 
   const end = (task: ModelTask, status: Ended): Ticket[] => {
+    if (task.modelCallOpen) {
+      task.log.push('model_call_end')
+      task.estimatedTokens += LOST_TOKENS
+      task.modelCallOpen = false
+    }
     task.log.push(TERMINAL[status])
     const wasHead = isHead(task)
     const session = sessions.get(task.session)
@@ -97,8 +110,12 @@ export const createModel = () => {
     return tickets
   }
 
-  const write = (task: ModelTask, events: readonly EventName[]): number[] =>
-    events.map((event) => {
+  const write = (task: ModelTask, events: readonly EventName[]): number[] => {
+    task.modelCallOpen ||= events.includes('model_call_start')
+    // An outcome comes after its start, so of both in one write it is the last.
+    if (events.includes('model_call_end')) task.modelCallOpen = false
+    return events.map((event) => {
+      if (event === 'model_call_end') task.estimatedTokens += BROKEN_TOKENS
       if (event === 'think_complete') {
         task.modelCalls += 1
         task.tokens += 7
@@ -106,6 +123,7 @@ export const createModel = () => {
       if (event === 'iteration_complete') task.losses = 0
       return task.log.push(event)
     })
+  }
 
   const cancel = (task: ModelTask, reason: string): Answer => {
     if (task.status === 'cancelled') return { verdict: 'cancelled', tickets: again(...task.woke) }

@@ -177,7 +177,7 @@ test('closing gives what was not sent yet to the last write', async () => {
   expect(closed).toEqual({
     seq: 2,
     rest: [iteration(2)],
-    progress: { set: { iteration: 2 }, add: {} },
+    progress: { set: { iteration: 2 }, add: {}, usage: [] },
   })
   emitter.emit(iteration(3))
   await emitter.commit()

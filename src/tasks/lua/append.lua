@@ -1,7 +1,8 @@
 -- Appends events of a running task, for the activation that holds it, and renews its lease.
 -- KEYS[1]: prefix
 -- ARGV: task id, activation, seq the caller expects the task to be at, lease (ms),
---       record fields to set (JSON object), record counters to add to (JSON object), then type, data (JSON) per event
+--       record fields to set (JSON object), record counters to add to (JSON object), usage of model calls (JSON list,
+--       see costs.lua), then type, data (JSON) per event
 -- Returns {'ok', '1' if a cancel was asked for, else '', log id per event} | {'lost' | 'gone', why}
 local id, activation, expected = ARGV[1], ARGV[2], number(ARGV[3])
 local r = record(id)
@@ -18,7 +19,7 @@ if number(r.seq) ~= expected then
 end
 local out, ids = { 'ok', r.cancel and '1' or '' }, {}
 local seq = expected
-for i = 7, #ARGV, 2 do
+for i = 8, #ARGV, 2 do
   seq = seq + 1
   ids[#ids + 1] = log_event(id, r, seq, ARGV[i], ARGV[i + 1])
   out[#out + 1] = ids[#ids]
@@ -26,6 +27,7 @@ end
 local task = key('task', id)
 for name, value in pairs(cjson.decode(ARGV[5])) do redis.call('HSET', task, name, value) end
 for name, value in pairs(cjson.decode(ARGV[6])) do redis.call('HINCRBY', task, name, value) end
+count_usage(id, r, cjson.decode(ARGV[7]))
 redis.call('HSET', task, 'seq', seq, 'append_by', activation, 'append_from', expected,
   'append_ids', table.concat(ids, ' '), 'lease_until', NOW + ARGV[4])
 redis.call('ZADD', key('due'), NOW + ARGV[4], id)

@@ -1,5 +1,4 @@
--- Shared vocabulary, put in front of every script. KEYS[1]: the prefix.
-local P = KEYS[1]
+local P = KEYS[1] -- the prefix. This is shared vocabulary, put in front of every script.
 -- Of log entries and records. A release reads its own and the one before.
 local VERSION = '1'
 local TICKET_RECHECK = 2000
@@ -140,7 +139,7 @@ local function start_children(r, tickets)
   end
 end
 
-local end_cancelled, end_timed_out
+local end_cancelled, end_timed_out, close_calls -- the last one: costs.lua
 
 -- A child has ended: the next one runs. After the last the parent goes on, or ends when it was only waited for that.
 local function go_on_without(parent_id, tickets)
@@ -169,6 +168,7 @@ end
 -- The one way a task ends. `fields` are written to the record. Whoever waited for it goes on: the next of the
 -- session's line, or its parent.
 local function end_task(id, r, status, event_type, data, fields, tickets)
+  close_calls(id, r)
   local seq = number(r.seq) + 1
   fields.end_id = log_event(id, r, seq, event_type, data)
   fields.seq = seq
@@ -207,6 +207,7 @@ local function totals(r)
   return {
     total_iterations = number(r.iteration),
     total_tokens = number(r.input_tokens) + number(r.output_tokens),
+    cost_usd = r.cost_nano and number(r.cost_nano) / 1e9,
     duration = started > 0 and math.max(0, NOW - started) or 0,
   }
 end

@@ -12,6 +12,7 @@ local FIELDS = {
   'id', 'session_id', 'parent_task_id', 'head', 'status', 'message', 'agent_preset', 'tool_preset', 'model', 'priority',
   'created_at', 'run_at', 'started_at', 'ended_at', 'cancel_at', 'attempt', 'worker', 'iteration', 'max_iterations',
   'stop_reason', 'error', 'input_tokens', 'output_tokens', 'cached_tokens', 'model_calls', 'tool_calls', 'metadata', 'timeout_s',
+  'cost_nano', 'unpriced_calls', 'estimated_calls', 'estimated_tokens', 'estimated_nano', 'max_total_tokens', 'max_cost_usd',
 }
 local want = {}
 for status in string.gmatch(wanted, '[^,]+') do want[status] = true end
