@@ -1,33 +1,12 @@
 /** A worker process: takes tickets and runs tasks. Any number may run beside each other, on any machine. */
 import { randomBytes } from 'node:crypto'
-import { mkdir, realpath } from 'node:fs/promises'
 import { hostname } from 'node:os'
-import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import closeWithGrace from 'close-with-grace'
 import { z } from 'zod'
-import { createWindowOf } from '../src/agent/context-window.ts'
-import { startMcp } from '../src/agent/mcp/mcp.ts'
-import { createOfflineModel } from '../src/agent/offline-model.ts'
-import { createOpenAiModel } from '../src/agent/openai-model.ts'
-import { createPrices } from '../src/agent/prices.ts'
 import { renderSystemPrompt } from '../src/agent/prompts/system-prompt.ts'
 import { runAgent } from '../src/agent/run-agent.ts'
-import { createCalibration } from '../src/agent/tokens.ts'
-import { toolEnvironment } from '../src/agent/tools/environment.ts'
-import { createGitTools } from '../src/agent/tools/git/git-tools.ts'
-import { repositoryOf } from '../src/agent/tools/git/repository.ts'
-import { createGuard } from '../src/agent/tools/guard-client.ts'
-import { reapLeftovers } from '../src/agent/tools/process-sweep.ts'
-import { createToolbox } from '../src/agent/tools/registry.ts'
-import { createSandbox } from '../src/agent/tools/sandbox.ts'
-import {
-  childEnvironment,
-  loadConfigOrExit,
-  PER_SESSION,
-  secretsOf,
-  workspaceProblem,
-} from '../src/config.ts'
+import { loadConfigOrExit, secretsOf, workspaceProblem } from '../src/config.ts'
 import { LeaseLost, messageOf } from '../src/errors.ts'
 import { createHttpServer } from '../src/http/http-server.ts'
 import { createOpsApp } from '../src/http/ops.ts'
@@ -52,8 +31,10 @@ import { createHeartbeat } from './heartbeat.ts'
 import { startKeeper } from './keeper.ts'
 import { monotonicMs } from './lease.ts'
 import { createLiveness } from './liveness.ts'
+import { createModels } from './models.ts'
 import { createRunTask } from './run-task.ts'
 import { createThrottle } from './throttle.ts'
+import { createTools } from './tools.ts'
 import { startWorker } from './worker.ts'
 
 const loaded = loadConfigOrExit()
@@ -85,80 +66,22 @@ const throttle = createThrottle(
   (model, ms) => void store.tellWorkers({ throttle: { model, ms } }).catch(() => {}),
 )
 
-const real = (path: string) => realpath(path).catch(() => path)
-// The list of MCP servers among them: whoever writes there has commands run outside the sandbox.
-const closedDirs = await Promise.all(
-  [config.home, config.session_dir, config.cost_dir, config.mcp_config].map(real),
-)
-const env = toolEnvironment(childEnvironment())
-const sandbox = await createSandbox({
-  mode: config.sandbox,
-  network: config.sandbox_network,
-  closedDirs,
-  env,
-})
-const reaped = await reapLeftovers()
-if (reaped > 0) log.warn({ reaped }, '[DI] killed processes that a worker killed before had left')
-const guard = createGuard({ leaseMs: LEASE_MS })
-const mcp = startMcp({
-  enabled: config.enable_mcp,
-  path: config.mcp_config,
-  named: loaded.sources.mcp_config !== 'default',
-  variables: childEnvironment(),
-  env,
-  cwd: process.cwd(),
-  guard,
+const models = createModels(config)
+const { guard, sandbox, mcp, git, toolboxIn, workspaceOf } = await createTools({
+  loaded,
+  leaseMs: LEASE_MS,
   version,
   log,
 })
-const git = await createGitTools({
-  enabled: config.enable_git_tools,
-  closedDirs,
-  sandbox,
-  env,
-  source: childEnvironment(),
+const components = createComponents({
+  offline: models.offline,
+  sandbox: sandbox.describe(),
+  git: git.state,
+  mcp: mcp.state,
 })
-const toolOptions = {
-  closedDirs,
-  sandbox,
-  env,
-  source: mcp,
-  webSearch: { apiKey: config.tavily_api_key, baseUrl: config.tavily_base_url },
-}
-const toolbox = createToolbox(toolOptions)
-const gitToolbox = createToolbox({ ...toolOptions, further: git.tools })
-/** Of one activation: what is offered depends on where it works. */
-const toolboxIn = async (workspace: string) =>
-  (await repositoryOf(workspace)) === undefined ? toolbox : gitToolbox
-const offline = config.api_key === undefined && config.base_url === undefined
-const model = offline
-  ? createOfflineModel()
-  : createOpenAiModel({
-      ...(config.api_key === undefined ? {} : { apiKey: config.api_key }),
-      ...(config.base_url === undefined ? {} : { baseUrl: config.base_url }),
-      ...(config.temperature === undefined ? {} : { temperature: config.temperature }),
-    })
-// The offline model reads all there is.
-const windowOf = offline
-  ? async () => Number.POSITIVE_INFINITY
-  : createWindowOf({
-      ...(config.context_window === undefined ? {} : { configured: config.context_window }),
-      ...(config.base_url === undefined ? {} : { baseUrl: config.base_url }),
-    })
-const calibration = createCalibration()
-const prices = createPrices({ prices: config.prices, baseUrl: config.base_url, offline })
-const components = createComponents({ offline, sandbox: sandbox.describe(), git: git.state, mcp: mcp.state })
 for (const { name, status, message } of components.states()) {
   const tag = name === 'mcp' ? '[MCP]' : name === 'git_tools' ? '[GitTools]' : '[DI]'
   log.info({ component: name, status }, `${tag} ${message}`)
-}
-
-/** The session's workspace, made when every session has its own. */
-const workspaceOf = async (sessionId: string): Promise<string> => {
-  if (config.workspace_dir !== PER_SESSION) return real(config.workspace_dir)
-  const folder = join(config.home, 'workspaces', sessionId)
-  await mkdir(folder, { recursive: true })
-  return real(folder)
 }
 
 const runTask = createRunTask({
@@ -175,9 +98,7 @@ const runTask = createRunTask({
     task: record.task ?? record.head,
     agent_preset: record.agent_preset,
     tool_preset: record.tool_preset,
-    models: offline
-      ? ['offline']
-      : [record.model, ...config.fallback_models.filter((name) => name !== record.model)],
+    models: models.namesFor(record.model),
     max_iterations: record.max_iterations,
     max_tokens: record.max_tokens ?? config.max_tokens,
     max_total_tokens: record.max_total_tokens,
@@ -192,7 +113,7 @@ const runTask = createRunTask({
       {
         ...run,
         emitter: components.watch(run.emitter),
-        model,
+        model: models.model,
         throttle,
         toolContext: {
           workspace,
@@ -212,9 +133,9 @@ const runTask = createRunTask({
       },
       {
         toolbox: await toolboxIn(workspace),
-        windowOf,
-        calibration,
-        prices,
+        windowOf: models.windowOf,
+        calibration: models.calibration,
+        prices: models.prices,
         systemPrompt: (task, place, tools) =>
           renderSystemPrompt({ preset: task.agent_preset, workspace: place, tools, now: new Date() }),
       },

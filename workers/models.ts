@@ -1,0 +1,34 @@
+/** The models this worker asks, what they cost, and how much they read. */
+import { createWindowOf } from '../src/agent/context-window.ts'
+import { createOfflineModel } from '../src/agent/offline-model.ts'
+import { createOpenAiModel } from '../src/agent/openai-model.ts'
+import { createPrices } from '../src/agent/prices.ts'
+import { createCalibration } from '../src/agent/tokens.ts'
+import type { Config } from '../src/config.ts'
+
+export const createModels = (config: Config) => {
+  const offline = config.api_key === undefined && config.base_url === undefined
+  return {
+    /** Without a key and a base URL there is only the offline model. */
+    offline,
+    model: offline
+      ? createOfflineModel()
+      : createOpenAiModel({
+          ...(config.api_key === undefined ? {} : { apiKey: config.api_key }),
+          ...(config.base_url === undefined ? {} : { baseUrl: config.base_url }),
+          ...(config.temperature === undefined ? {} : { temperature: config.temperature }),
+        }),
+    // The offline model reads all there is.
+    windowOf: offline
+      ? async () => Number.POSITIVE_INFINITY
+      : createWindowOf({
+          ...(config.context_window === undefined ? {} : { configured: config.context_window }),
+          ...(config.base_url === undefined ? {} : { baseUrl: config.base_url }),
+        }),
+    calibration: createCalibration(),
+    prices: createPrices({ prices: config.prices, baseUrl: config.base_url, offline }),
+    /** A task's model and, after it, those to fall back on. */
+    namesFor: (model: string): readonly [string, ...string[]] =>
+      offline ? ['offline'] : [model, ...config.fallback_models.filter((name) => name !== model)],
+  }
+}

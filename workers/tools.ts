@@ -1,0 +1,84 @@
+/** The tools this worker runs, with the guard and the sandbox they run under, and where they work. */
+import { mkdir, realpath } from 'node:fs/promises'
+import { join } from 'node:path'
+import { startMcp } from '../src/agent/mcp/mcp.ts'
+import { toolEnvironment } from '../src/agent/tools/environment.ts'
+import { createGitTools } from '../src/agent/tools/git/git-tools.ts'
+import { repositoryOf } from '../src/agent/tools/git/repository.ts'
+import { createGuard } from '../src/agent/tools/guard-client.ts'
+import { reapLeftovers } from '../src/agent/tools/process-sweep.ts'
+import { createToolbox } from '../src/agent/tools/registry.ts'
+import { createSandbox } from '../src/agent/tools/sandbox.ts'
+import { childEnvironment, type LoadedConfig, PER_SESSION } from '../src/config.ts'
+import type { Log } from '../src/log.ts'
+
+interface Options {
+  loaded: LoadedConfig
+  leaseMs: number
+  version: string
+  log: Log
+}
+
+const real = (path: string) => realpath(path).catch(() => path)
+
+/** Kills what a worker that was killed here left behind, then starts guard, sandbox and MCP servers. */
+export const createTools = async ({ loaded, leaseMs, version, log }: Options) => {
+  const { config } = loaded
+  // The list of MCP servers among them: whoever writes there has commands run outside the sandbox.
+  const closedDirs = await Promise.all(
+    [config.home, config.session_dir, config.cost_dir, config.mcp_config].map(real),
+  )
+  const env = toolEnvironment(childEnvironment())
+  const sandbox = await createSandbox({
+    mode: config.sandbox,
+    network: config.sandbox_network,
+    closedDirs,
+    env,
+  })
+  const reaped = await reapLeftovers()
+  if (reaped > 0) log.warn({ reaped }, '[DI] killed processes that a worker killed before had left')
+  const guard = createGuard({ leaseMs })
+  const mcp = startMcp({
+    enabled: config.enable_mcp,
+    path: config.mcp_config,
+    named: loaded.sources.mcp_config !== 'default',
+    variables: childEnvironment(),
+    env,
+    cwd: process.cwd(),
+    guard,
+    version,
+    log,
+  })
+  const git = await createGitTools({
+    enabled: config.enable_git_tools,
+    closedDirs,
+    sandbox,
+    env,
+    source: childEnvironment(),
+  })
+  const options = {
+    closedDirs,
+    sandbox,
+    env,
+    source: mcp,
+    webSearch: { apiKey: config.tavily_api_key, baseUrl: config.tavily_base_url },
+  }
+  const toolbox = createToolbox(options)
+  const gitToolbox = createToolbox({ ...options, further: git.tools })
+  return {
+    guard,
+    sandbox,
+    mcp,
+    git,
+    /** Of one activation: what is offered depends on where it works. */
+    toolboxIn: async (workspace: string) =>
+      (await repositoryOf(workspace)) === undefined ? toolbox : gitToolbox,
+    /** The session's workspace, made when every session has its own. */
+    workspaceOf: async (sessionId: string): Promise<string> => {
+      if (config.workspace_dir !== PER_SESSION) return real(config.workspace_dir)
+      const folder = join(config.home, 'workspaces', sessionId)
+      await mkdir(folder, { recursive: true })
+      return real(folder)
+    },
+  }
+}
