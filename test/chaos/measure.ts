@@ -82,10 +82,10 @@ const overlaps = (fault: Fault, from: number, until: number) =>
   fault.at <= until && (fault.until ?? fault.at) >= from
 
 /**
- * From a worker's kill to `task_resumed` of each task it held, less the time no slot was free. `first`: their
- * first loss in a row (a further one makes a task wait on purpose), while Redis was up.
+ * From a worker's kill to `task_resumed` of each task it held, less the time no slot was free. `up`: while Redis
+ * was; `again`: of these a further loss in a row, after which a task looks for a worker without another such one.
  */
-export const recoveries = (history: History): { all: Spread; first: Spread } => {
+export const recoveries = (history: History): { all: Spread; up: Spread; again: Spread } => {
   const spans = spansOf(history)
   const idOf = new Map(history.workers.map((life) => [life.name, life.worker_id]))
   const outages = history.faults.filter(({ kind }) => kind === 'kill_redis')
@@ -98,13 +98,14 @@ export const recoveries = (history: History): { all: Spread; first: Spread } => 
       return lost.flatMap(({ next, losses }) => {
         if (!next || !isLoss(next)) return []
         const ms = next.at - fault.at - fullMs(history, spans, fault.at, next.at)
-        const first = losses === 1 && !outages.some((outage) => overlaps(outage, fault.at - 4000, next.at))
-        return [{ ms, first }]
+        const up = !outages.some((outage) => overlaps(outage, fault.at - 4000, next.at))
+        return [{ ms, up, again: up && losses > 1 }]
       })
     })
   return {
     all: spreadOf(found.map(({ ms }) => ms)),
-    first: spreadOf(found.filter(({ first }) => first).map(({ ms }) => ms)),
+    up: spreadOf(found.filter(({ up }) => up).map(({ ms }) => ms)),
+    again: spreadOf(found.filter(({ again }) => again).map(({ ms }) => ms)),
   }
 }
 

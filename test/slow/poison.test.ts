@@ -6,8 +6,7 @@ import { calls, startService } from '../support/service.ts'
 const WORKERS = 3
 const NEIGHBOURS = 9
 /** Of each neighbour, of three seconds each. */
-const STEPS = 12
-/** Back-offs of up to 20, 30 and 40 s lie between the losses. */
+const STEPS = 8
 const PATIENCE_MS = 240_000
 
 /** Kills the worker process that this command descends from; its own text is no match for it. */

@@ -6,7 +6,7 @@ local P, by = KEYS[1], tonumber(ARGV[1])
 for _, name in ipairs(redis.call('KEYS', string.gsub(P, '[%[%]%*%?]', '\\\\%0') .. ':*')) do
   local rest = string.sub(name, #P + 2)
   if string.match(rest, '^task:') then
-    for _, field in ipairs({ 'lease_until', 'not_before', 'deadline', 'started_at', 'created_at', 'status_at', 'cancel_at' }) do
+    for _, field in ipairs({ 'lease_until', 'not_before', 'alone_until', 'deadline', 'started_at', 'created_at', 'status_at', 'cancel_at' }) do
       if tonumber(redis.call('HGET', name, field) or '0') > 0 then redis.call('HINCRBY', name, field, by) end
     end
   elseif rest == 'due' or rest == 'due:tickets' or rest == 'workers' or rest == 'sessions' or string.match(rest, '^status:') then

@@ -76,6 +76,26 @@ const passes =
     return task ? pass(world, task).then(world.look) : null
   }
 
+/** All of a loss up to the task's next begin. */
+const loseAndBeginAgain = async (world: World, task: ModelTask, drawn: Draw) => {
+  const { random, pick, times } = drawn
+  const beat = (n: number) =>
+    world.call({ name: 'beat', worker: 'other', random: (random + n) / 2, leases: [] }, { times })
+  if (!task.lapsed) await world.leaseRunsOut(task)
+  await beat(0)
+  // Whoever gave it to this or another activation before may hear of it only now.
+  const earlier = pickOf(
+    world.made.calls.filter((call) => 'task' in call && call.task === task.id && call.name !== 'cancel'),
+    pick,
+  )
+  if (earlier) await world.call(earlier, drawn)
+  await beat(1)
+  const n = task.ticket
+  const activation = `other-${world.made.activations.length + 1}`
+  await world.call({ name: 'begin', task: task.id, n, activation, worker: 'other' }, { times })
+  await world.dropJob({ task_id: task.id, n })
+}
+
 const MOVES = {
   create: calls((world, { session, pick, random }) => ({
     name: 'create',
@@ -161,39 +181,27 @@ const MOVES = {
     ({ status, lapsed }) => status === 'running' && !lapsed,
     (world, task) => world.leaseRunsOut(task),
   ),
-  /** All of a loss up to the task's next begin. */
   isLostAndBegunAgain: (world, drawn) => {
     const task = pickOf(
       tasksOf(world, ({ status }) => status === 'running'),
       drawn.pick,
     )
-    if (!task) return null
-    const beat = (n: number) =>
-      world.call(
-        { name: 'beat', worker: 'other', random: (drawn.random + n) / 2, leases: [] },
-        { times: drawn.times },
-      )
-    const beginAgain = async () => {
-      if (!task.lapsed) await world.leaseRunsOut(task)
-      await beat(0)
-      // Whoever gave it to this or another activation before may hear of it only now.
-      const earlier = pickOf(
-        world.made.calls.filter((call) => 'task' in call && call.task === task.id && call.name !== 'cancel'),
-        drawn.pick,
-      )
-      if (earlier) await world.call(earlier, drawn)
-      if (task.heldBack) await world.comes(task)
-      await beat(1)
-      const n = task.ticket
-      const activation = `other-${world.made.activations.length + 1}`
-      await world.call(
-        { name: 'begin', task: task.id, n, activation, worker: 'other' },
-        { times: drawn.times },
-      )
-      await world.dropJob({ task_id: task.id, n })
-    }
-    return beginAgain()
+    return task ? loseAndBeginAgain(world, task, drawn) : null
   },
+  /** Two tasks lose their workers in a row and come back to the same one. */
+  suspectsMeet: (world, drawn) => {
+    const [one, two] = tasksOf(world, ({ status }) => status === 'running')
+    if (!one || !two) return null
+    const loseBothTwice = async () => {
+      for (const task of [one, two, one, two])
+        if (task.status === 'running') await loseAndBeginAgain(world, task, drawn)
+    }
+    return loseBothTwice()
+  },
+  aloneEnds: passes(
+    ({ status, aloneOver }) => !isEnded(status) && !aloneOver,
+    (world, task) => world.aloneEnds(task),
+  ),
   timeIsUp: passes(
     ({ status, attempt, overdue }) => attempt > 0 && !isEnded(status) && overdue === null,
     (world, task) => world.timeIsUp(task),
@@ -241,6 +249,8 @@ const WEIGHTS: Record<Name, number> = {
   again: 6,
   leaseRunsOut: 5,
   isLostAndBegunAgain: 5,
+  suspectsMeet: 2,
+  aloneEnds: 1,
   timeIsUp: 1,
   comes: 4,
   sessionComes: 1,

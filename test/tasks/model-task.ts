@@ -11,8 +11,12 @@ export interface ModelTask {
   log: string[]
   /** Its `run_at` has not come: it stands in no line. */
   scheduled: boolean
-  /** Lost too often in a row: it comes back later. */
+  /** Lost more than once in a row, it met another such task on the worker: it comes back a little later. */
   heldBack: boolean
+  /** Who began it last. */
+  worker: string | null
+  /** It may run beside others under suspicion again. */
+  aloneOver: boolean
   /** When the time allowed was used up. */
   overdue: number | null
   /** The number of the one ticket that is good, 0 before there was any. */
@@ -46,6 +50,8 @@ export const NEW = {
   parent: null,
   status: 'pending' as TaskStatus,
   heldBack: false,
+  worker: null,
+  aloneOver: true,
   overdue: null,
   ticket: 0,
   attempt: 0,

@@ -68,8 +68,8 @@ export const createWorld = (open: OpenStore, model: Model) => {
       const answer = normal(ids ? { ...told, seqs: ids.map((id) => seqOf(call, id)) } : told)
       expect(answer, 'the answer').toEqual(expected)
       if (call.name === 'beat') {
-        checkBacks(previous, before, after)
         checkNextDue(nextDueMs, before, after)
+        await checkAlone(previous, before, after)
       }
       if (first) {
         expect(answer, 'the answer to the call sent again').toEqual(first)
@@ -88,15 +88,16 @@ export const createWorld = (open: OpenStore, model: Model) => {
     return Number(seconds) * 1000 + Math.floor(Number(micros) / 1000)
   }
 
-  /** A task held back comes after a random 1–10 s for each loss. */
-  const checkBacks = (previous: State, before: number, after: number) => {
-    for (const task of model.tasks.values()) {
-      if (!task.heldBack || previous.tasks[task.id]?.['not_before'] !== undefined) continue
-      const back = Number(state.tasks[task.id]?.['not_before'])
-      expect(back).toBeGreaterThanOrEqual(before + 1000 * task.losses)
-      expect(back).toBeLessThanOrEqual(after + 10_000 * task.losses)
-      expect(state.due[task.id]).toBe(back)
+  /** A task lost again runs alone for a random 1–10 s for each loss; here until `aloneEnds`. */
+  const checkAlone = async (previous: State, before: number, after: number) => {
+    for (const { id, losses } of model.tasks.values()) {
+      const until = state.tasks[id]?.['alone_until']
+      if (until === undefined || until === previous.tasks[id]?.['alone_until']) continue
+      expect(Number(until)).toBeGreaterThanOrEqual(before + 1000 * losses)
+      expect(Number(until)).toBeLessThanOrEqual(after + 10_000 * losses)
+      await redis.hset(key('task', id), 'alone_until', far + made.calls.length)
     }
+    await look()
   }
 
   const checkNextDue = (ms: number | undefined, before: number, after: number) => {
@@ -154,6 +155,10 @@ export const createWorld = (open: OpenStore, model: Model) => {
         model.due.set(task.id, clock)
         await redis.zadd(key('due'), clock, task.id)
       }
+    },
+    async aloneEnds(task: ModelTask) {
+      task.aloneOver = true
+      await redis.hset(key('task', task.id), 'alone_until', 1)
     },
     /** A schedule, or the end of being held back. */
     async comes(task: ModelTask) {

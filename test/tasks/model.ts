@@ -18,6 +18,7 @@ import { type ModelTask, NEW } from './model-task.ts'
 
 const TERMINAL = { completed: 'task_complete', failed: 'task_failed', cancelled: 'task_cancelled' }
 const LOSSES_TO_FAIL = 5
+const LOSSES_TO_SUSPECT = 2
 
 /** Of the same time the first by name. */
 const byTime = ([a, x]: [string, number], [b, y]: [string, number]) =>
@@ -36,6 +37,8 @@ export const createModel = () => {
   const dueTickets = new Set<string>()
   /** Tickets in the queue, as `<task>.<n>`. */
   const queue = new Set<string>()
+  /** The last task under suspicion that each worker began. */
+  const suspects = new Map<string, string>()
   /** `silent`: nobody beat for a while. `grace`: so every lease counts as live for one more length. */
   const fleet = { silent: false, grace: false }
 
@@ -141,12 +144,24 @@ export const createModel = () => {
     task.losses += 1
     if (task.losses >= LOSSES_TO_FAIL) return end(task, 'failed')
     Object.assign(task, { status: 'pending', activation: null, lapsed: false, resumeReason: 'worker_lost' })
-    if (task.losses === 1) return makeRunnable(task)
-    // Held back, and its last ticket void.
-    task.ticket += 1
-    task.heldBack = true
-    due.delete(task.id)
-    return []
+    task.aloneOver = task.losses < LOSSES_TO_SUSPECT
+    return makeRunnable(task)
+  }
+
+  /** Whether `worker` is at work on another task under suspicion; if not, this one is known as such. */
+  const besideASuspect = (task: ModelTask, worker: string): boolean => {
+    const other = tasks.get(suspects.get(worker) ?? '')
+    if (
+      !task.aloneOver &&
+      other !== undefined &&
+      other !== task &&
+      other.status === 'running' &&
+      other.worker === worker &&
+      other.losses >= LOSSES_TO_SUSPECT
+    )
+      return true
+    suspects.set(worker, task.id)
+    return false
   }
 
   /** Somebody looks at a task whose time has come. */
@@ -202,7 +217,16 @@ export const createModel = () => {
         if (!held) {
           if (!isRunnable(task) || task.ticket !== call.n) return { verdict: 'stale', tickets: [] }
           if (task.overdue !== null) return { verdict: 'ended', tickets: end(task, 'failed') }
-          Object.assign(task, { status: 'running', activation: call.activation, attempt: task.attempt + 1 })
+          if (task.losses >= LOSSES_TO_SUSPECT && besideASuspect(task, call.worker)) {
+            // Held back, and its ticket void.
+            task.ticket += 1
+            task.heldBack = true
+            due.delete(task.id)
+            dueTickets.delete(task.id)
+            return { verdict: 'stale', tickets: [] }
+          }
+          const { activation, worker } = call
+          Object.assign(task, { status: 'running', activation, worker, attempt: task.attempt + 1 })
           due.delete(task.id)
           dueTickets.delete(task.id)
         }

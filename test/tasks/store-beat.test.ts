@@ -146,46 +146,81 @@ test('an append keeps a lease as a beat does', async () => {
   expect(await store.get(lease.task_id)).toMatchObject({ status: 'running' })
 })
 
-test('a task lost the second time in a row comes back alone, after 1 to 10 seconds for each loss', async () => {
-  const { running, loseAgain, begin, store, redis, taskKey, due, now, beat } = setup()
+test('a task lost again in a row comes back at once, to run alone for 1 to 10 seconds for each loss', async () => {
+  const { running, loseAgain, begin, redis, taskKey, now } = setup()
   const { task_id } = await running()
   expect((await loseAgain(task_id, 1)).tickets).toHaveLength(1)
+  expect(await redis.hexists(taskKey(task_id), 'alone_until')).toBe(0)
   await begin({ task_id, n: 2, priority: 1 })
   for (const losses of [2, 3, 4]) {
     const before = await now()
-    expect((await loseAgain(task_id, losses)).tickets).toEqual([])
-    const wait = (await due(task_id)) - before
-    expect(wait).toBeGreaterThanOrEqual(1000 * losses)
-    expect(wait).toBeLessThanOrEqual(10_000 * losses + 1000)
-    const void_n = Number(await redis.hget(taskKey(task_id), 'ticket'))
-    expect((await beat()).tickets).toEqual([])
-    // Its time has come.
-    await redis.zadd(store.key('due'), 1, task_id)
-    const { tickets } = await beat()
-    expect(tickets).toEqual([{ task_id, n: void_n + 1, priority: 1 }])
+    const { tickets } = await loseAgain(task_id, losses)
+    expect(tickets).toEqual([{ task_id, n: losses + 1, priority: 1 }])
+    const alone = Number(await redis.hget(taskKey(task_id), 'alone_until')) - before
+    expect(alone).toBeGreaterThanOrEqual(1000 * losses)
+    expect(alone).toBeLessThanOrEqual(10_000 * losses + 1000)
     await begin(tickets[0])
   }
 })
 
-test('no ticket is good for a task that is held back', async () => {
-  const { running, loseAgain, store, redis, taskKey } = setup()
-  const { task_id } = await running()
-  await loseAgain(task_id, 2)
-  const n = Number(await redis.hget(taskKey(task_id), 'ticket'))
-  for (const any of [n - 1, n, n + 1])
-    expect(await store.begin({ task_id, n: any }, 'b', 'w')).toEqual({ verdict: 'stale', tickets: [] })
+/** Two tasks that lost their worker twice in a row; the first one is at work on `w` again. */
+const twoSuspects = async () => {
+  const all = setup(60_000)
+  const [a, b] = [await all.running('a'), await all.running('b')]
+  const [ticketA] = (await all.loseAgain(a.task_id, 2)).tickets
+  const [ticketB] = (await all.loseAgain(b.task_id, 2)).tickets
+  if (!ticketA || !ticketB) throw new Error('a ticket each was expected')
+  const first = { task_id: a.task_id, activation: 'a-again' }
+  expect(await all.store.begin(ticketA, first.activation, 'w')).toMatchObject({ verdict: 'resumed' })
+  return { ...all, first, ticket: ticketB, id: b.task_id }
+}
+
+test('of two tasks lost together again, a worker runs one; the other comes back in a moment', async () => {
+  const { store, redis, ticket, id, due, now, beat } = await twoSuspects()
+  // Asked once, sent again, and elsewhere with the ticket that is void now.
+  for (const worker of ['w', 'w', 'elsewhere'])
+    expect(await store.begin(ticket, 'b', worker)).toEqual({ verdict: 'stale', tickets: [] })
+  expect(await store.get(id)).toMatchObject({ status: 'pending', attempt: 1 })
+  expect((await due(id)) - (await now())).toBeLessThanOrEqual(500)
+  await redis.zadd(store.key('due'), 1, id)
+  const [next] = (await beat()).tickets
+  expect(next).toEqual({ task_id: id, n: ticket.n + 2, priority: 1 })
+  expect(await store.begin({ task_id: id, n: ticket.n + 2 }, 'b', 'elsewhere')).toMatchObject({
+    verdict: 'resumed',
+  })
 })
 
-test('tasks lost together come back apart', async () => {
-  const { running, lapse, redis, taskKey, due, beat } = setup()
-  const leases = await Promise.all(['a', 'b', 'c', 'd', 'e'].map(running))
-  for (const { task_id } of leases) {
-    await redis.hset(taskKey(task_id), 'losses', 1)
-    await lapse(task_id)
-  }
-  await beat()
-  const times = await Promise.all(leases.map(({ task_id }) => due(task_id)))
-  expect(new Set(times).size).toBeGreaterThan(1)
+test('another worker takes a task under suspicion at once', async () => {
+  const { store, ticket } = await twoSuspects()
+  expect(await store.begin(ticket, 'b', 'elsewhere')).toMatchObject({ verdict: 'resumed' })
+})
+
+test('a worker that is at work on a task under suspicion takes one that was lost but once', async () => {
+  const { store, running, loseAgain } = await twoSuspects()
+  const { task_id } = await running('c')
+  const [ticket] = (await loseAgain(task_id, 1)).tickets
+  expect(await store.begin({ task_id, n: ticket?.n ?? 0 }, 'c', 'w')).toMatchObject({ verdict: 'resumed' })
+})
+
+test('no task runs alone for longer than its time alone', async () => {
+  const { store, redis, taskKey, ticket, id } = await twoSuspects()
+  await redis.hset(taskKey(id), 'alone_until', 1)
+  expect(await store.begin(ticket, 'b', 'w')).toMatchObject({ verdict: 'resumed' })
+})
+
+test('a task that has shown itself harmless keeps no other away', async () => {
+  const { store, first, ticket } = await twoSuspects()
+  const iteration: LogEvent[] = [
+    { event_type: 'iteration_start', iteration: 1, max_iterations: 9 },
+    { event_type: 'iteration_complete', iteration: 1, tokens_used: 1, tools_run: 0 },
+  ]
+  await store.append(first, 1, iteration, createProgress()(iteration))
+  expect(await store.begin(ticket, 'b', 'w')).toMatchObject({ verdict: 'resumed' })
+})
+
+test('what a worker had under suspicion is forgotten with it, also before its first beat', async () => {
+  const { store, redis } = await twoSuspects()
+  expect(await redis.ttl(store.key('worker', 'w'))).toBeGreaterThan(0)
 })
 
 test('the fifth loss in a row ends the task with worker_lost, and the next one gets its ticket', async () => {
@@ -334,12 +369,11 @@ test('the deadline ends a task whose worker is lost, and leaves one with a live 
 })
 
 test('the deadline comes first for a task that would come back after it', async () => {
-  const { running, redis, taskKey, loseAgain, due, now } = setup()
-  const { task_id } = await running()
-  const deadline = (await now()) + 900
-  await redis.hset(taskKey(task_id), { deadline })
-  await loseAgain(task_id, 2)
-  expect(await due(task_id)).toBe(deadline)
+  const { store, redis, taskKey, ticket, id, due, now } = await twoSuspects()
+  const deadline = (await now()) + 400
+  await redis.hset(taskKey(id), { deadline })
+  await store.begin(ticket, 'b', 'w')
+  expect(await due(id)).toBe(deadline)
 })
 
 test('nobody loses a task for the time in which nobody could beat', async () => {

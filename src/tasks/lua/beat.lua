@@ -5,8 +5,8 @@
 -- Returns {ms until the next task is due or '', number of leases, 'ok' | 'cancel' | 'lost' per lease, number of session ids to purge, session id …, ticket…}
 local worker, lease, jobs, random, most = ARGV[1], number(ARGV[4]), ARGV[5], number(ARGV[6]), number(ARGV[7])
 local tickets, purge, verdicts = {}, {}, {}
--- Of a task that lost its worker more than once, times its losses.
-local BACK_OFF_MIN, BACK_OFF_MAX = 1000, 10000
+-- How long a task that lost its worker more than once runs beside no other such task, times its losses.
+local ALONE_MIN, ALONE_MAX = 1000, 10000
 local sent = redis.call('HMGET', key('worker', worker), 'beat', 'gave')
 local again = sent[1] == ARGV[6] and sent[2]
 
@@ -44,16 +44,13 @@ local function lose(id, r)
   end
   redis.call('HSET', key('task', id), 'activation', '', 'lease_until', 0, 'resume_reason', 'worker_lost')
   set_status(id, r, 'pending')
-  if losses == 1 then
-    make_runnable(id, r, tickets)
-  else
-    -- Neighbours of a poisonous task must not fall with it again: it comes back alone. The old ticket is void.
-    redis.call('HINCRBY', key('task', id), 'ticket', 1)
+  if losses >= SUSPECT_LOSSES then
+    -- Which of the tasks lost together is the poisonous one? Parted from each other, only that one falls again.
     random = (random * 9301.7 + 0.2113) % 1
-    local back = NOW + math.floor((BACK_OFF_MIN + random * (BACK_OFF_MAX - BACK_OFF_MIN)) * losses)
-    redis.call('HSET', key('task', id), 'not_before', back)
-    redis.call('ZADD', key('due'), math.min(back, number(r.deadline)), id)
+    local alone = math.floor((ALONE_MIN + random * (ALONE_MAX - ALONE_MIN)) * losses)
+    redis.call('HSET', key('task', id), 'alone_until', NOW + alone)
   end
+  make_runnable(id, r, tickets)
 end
 
 local function look_at(id)
@@ -108,11 +105,15 @@ local function bring_near(id)
     at = math.min(number(r.lease_until), NOW + lease)
     redis.call('HSET', key('task', id), 'lease_until', at)
   elseif r.not_before then
-    local back = math.min(number(r.not_before), NOW + BACK_OFF_MAX * number(r.losses))
+    local back = math.min(number(r.not_before), NOW + 1000)
     redis.call('HSET', key('task', id), 'not_before', back)
     at = math.min(back, number(r.deadline))
   end
   if at then redis.call('ZADD', key('due'), at, id) end
+  if r.alone_until then
+    local alone = math.min(number(r.alone_until), NOW + ALONE_MAX * number(r.losses))
+    redis.call('HSET', key('task', id), 'alone_until', alone)
+  end
   local recheck = number(redis.call('ZSCORE', key('due:tickets'), id))
   if recheck > NOW + TICKET_RECHECK_MAX then redis.call('ZADD', key('due:tickets'), NOW + TICKET_RECHECK, id) end
 end

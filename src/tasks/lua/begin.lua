@@ -5,6 +5,23 @@
 --       | {'held' | 'stale' | 'ended' | 'cancelled' | 'gone', ticket…}
 local id, ticket, activation, worker, lease = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local tickets = {}
+-- After so long a task that found another suspect on the worker looks for one without.
+local APART_MS = 500
+
+-- Whether the worker is at work on another task under suspicion; if not, this one is remembered as such.
+local function beside_a_suspect(r)
+  local here = key('worker', worker)
+  local other = redis.call('HGET', here, 'suspect')
+  if other and other ~= id and NOW < number(r.alone_until) then
+    local o = redis.call('HMGET', key('task', other), 'status', 'worker', 'losses')
+    if o[1] == 'running' and o[2] == worker and number(o[3]) >= SUSPECT_LOSSES then return true end
+  end
+  redis.call('HSET', here, 'suspect', id)
+  -- Before its first beat nothing else would ever remove it.
+  if redis.call('TTL', here) < 0 then redis.call('EXPIRE', here, 60) end
+  return false
+end
+
 local r = record(id)
 if not r then return { 'gone' } end
 if r.status == 'cancelled' then return { 'cancelled' } end
@@ -20,6 +37,13 @@ if r.status ~= 'running' then
   if is_overdue(r) then
     end_timed_out(id, r, tickets)
     return reply('ended', tickets)
+  end
+  if number(r.losses) >= SUSPECT_LOSSES and beside_a_suspect(r) then
+    redis.call('HINCRBY', key('task', id), 'ticket', 1)
+    redis.call('HSET', key('task', id), 'not_before', NOW + APART_MS)
+    redis.call('ZADD', key('due'), math.min(NOW + APART_MS, number(r.deadline)), id)
+    redis.call('ZREM', key('due:tickets'), id)
+    return { 'stale' }
   end
   local until_ms = NOW + lease
   redis.call('HINCRBY', key('task', id), 'attempt', 1)

@@ -4,6 +4,8 @@ local VERSION = '1'
 local TICKET_RECHECK = 2000
 local TICKET_RECHECK_MAX = 300000
 local MAX_LOSSES = 5
+-- From so many losses in a row on a task runs beside no other such task of the worker, for a while.
+local SUSPECT_LOSSES = 2
 local PUBLISH_MAX = 65536
 
 local clock = redis.call('TIME')
