@@ -129,8 +129,11 @@ const { close } = closeWithGrace({ delay: CLOSE_MS, logger: false }, async ({ er
   const closed = new Promise<void>((resolve) => {
     server.close(() => resolve())
   })
+  // A stream's connection is idle only once it has ended; a client that keeps it would hold us up for seconds.
+  const closeIdle = setInterval(() => server.closeIdleConnections(), 50)
   server.closeIdleConnections()
   await closed
+  clearInterval(closeIdle)
   presence[Symbol.dispose]()
   fleet[Symbol.dispose]()
   feed[Symbol.dispose]()
