@@ -15,6 +15,7 @@ import { onParentGone } from '../parent-watch.ts'
 import { createRedactor } from '../redact.ts'
 import { connectRedis } from '../redis.ts'
 import { createArchive } from '../tasks/archive.ts'
+import { createCancelledCalls } from '../tasks/cancelled-calls.ts'
 import { createCostService } from '../tasks/cost-service.ts'
 import { createFeed } from '../tasks/feed.ts'
 import { createFleet } from '../tasks/fleet.ts'
@@ -101,6 +102,7 @@ const app = createApp({
     stopping: stopping.signal,
     log,
   }),
+  cancelledCalls: createCancelledCalls({ store, subscriber, log }),
   access: {
     tokens: config.api_tokens,
     allowedHosts: config.allowed_hosts,
