@@ -5,6 +5,7 @@ import { costRoutes } from './cost-routes.ts'
 import { type EventStream, eventRoutes } from './event-routes.ts'
 import { fleetRoutes, type Presets } from './fleet-routes.ts'
 import { createHealth, reasonsNotReady } from './health.ts'
+import { type McpDeps, mcpRoutes } from './mcp/mcp-routes.ts'
 import { opsRoutes } from './ops.ts'
 import type { ApiEnv } from './request-id.ts'
 import { sessionRoutes } from './session-routes.ts'
@@ -17,6 +18,7 @@ export interface AppDeps extends BaseDeps {
   fleet: Fleet
   presets: () => Presets
   eventStream: EventStream
+  cancelledCalls: McpDeps['cancelledCalls']
   version: string
   isDraining: () => boolean
   /** Ends long polls early when this process leaves. */
@@ -35,4 +37,5 @@ export const createApp = (deps: AppDeps): Hono<ApiEnv> => {
     .route('/', sessionRoutes(deps))
     .route('/', costRoutes(deps))
     .route('/', fleetRoutes(deps))
+    .route('/', mcpRoutes(deps))
 }

@@ -25,7 +25,11 @@ export const readBody = async <Schema extends z.ZodType>(
   const text = decode(await readBytes(c))
   const empty = text.trim() === ''
   if (!(empty && optional)) checkType(c, text)
-  const value = empty && optional ? {} : parseObject(text)
+  return checked(schema, empty && optional ? {} : parseObject(text))
+}
+
+/** The value as `schema` has it; throws 400 `invalid_request` naming every field it refuses. */
+export const checked = <Schema extends z.ZodType>(schema: Schema, value: object): z.output<Schema> => {
   const parsed = schema.safeParse(value)
   const errors = [...(parsed.success ? [] : fieldErrorsOf(parsed.error)), ...nestedProto(value)]
   if (!parsed.success || errors.length > 0) throw invalidFields(errors)

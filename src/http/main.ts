@@ -15,6 +15,7 @@ import { onParentGone } from '../parent-watch.ts'
 import { createRedactor } from '../redact.ts'
 import { connectRedis } from '../redis.ts'
 import { createArchive } from '../tasks/archive.ts'
+import { createCancelledCalls } from '../tasks/cancelled-calls.ts'
 import { createCostService } from '../tasks/cost-service.ts'
 import { createFeed } from '../tasks/feed.ts'
 import { createFleet } from '../tasks/fleet.ts'
@@ -101,6 +102,7 @@ const app = createApp({
     stopping: stopping.signal,
     log,
   }),
+  cancelledCalls: createCancelledCalls({ store, subscriber, log }),
   access: {
     tokens: config.api_tokens,
     allowedHosts: config.allowed_hosts,
@@ -129,8 +131,11 @@ const { close } = closeWithGrace({ delay: CLOSE_MS, logger: false }, async ({ er
   const closed = new Promise<void>((resolve) => {
     server.close(() => resolve())
   })
+  // A stream's connection is idle only once it has ended; a client that keeps it would hold us up for seconds.
+  const closeIdle = setInterval(() => server.closeIdleConnections(), 50)
   server.closeIdleConnections()
   await closed
+  clearInterval(closeIdle)
   presence[Symbol.dispose]()
   fleet[Symbol.dispose]()
   feed[Symbol.dispose]()

@@ -2,7 +2,7 @@ import type { Context } from 'hono'
 import { z } from 'zod'
 import { wholeNumber } from './query.ts'
 
-const MAX_PAGE = 1000
+export const MAX_PAGE = 1000
 
 /** The query parameters of every paged list. The cursor is opaque: its maker judges it. */
 export const pageQuery = {

@@ -50,7 +50,8 @@ export const answerErrors = (deps: { redact: (text: string) => string; log: Log 
     return answerProblem(c, problem, deps.redact)
   }
 
-const problemOf = (error: unknown): Problem => {
+/** What the caller is told of a failure; 500 `internal_error` for anything unexpected. */
+export const problemOf = (error: unknown): Problem => {
   if (error instanceof Problem) return error
   if (error instanceof InvalidRequest) {
     return new Problem(400, error.code, error.message, { errors: error.errors })

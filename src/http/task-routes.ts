@@ -5,17 +5,18 @@ import type { Metrics } from '../metrics.ts'
 import { CreateTask, SessionId, TaskStatus } from '../schemas/task.ts'
 import type { CancelFilter, TaskService } from '../tasks/service.ts'
 import { readBody } from './body.ts'
-import { idempotencyConflict, idempotencyKey } from './idempotency.ts'
+import { idempotencyKey } from './idempotency.ts'
 import { linkNext, pageQuery } from './paging.ts'
-import { Problem, taskNotFound } from './problem.ts'
+import { taskNotFound } from './problem.ts'
 import { noQuery, queryReader } from './query.ts'
 import type { ApiEnv } from './request-id.ts'
+import { createTaskOrders, MAX_WAIT_S, Reason, requestedBy, taskFilters } from './task-orders.ts'
 
-const WAIT_RULE = { message: 'must be a number of seconds from 0 to 60' }
+const WAIT_RULE = { message: `must be a number of seconds from 0 to ${MAX_WAIT_S}` }
 const waitQuery = queryReader({
   wait_s: z
     .string()
-    .refine((text) => /^\d{1,2}(\.\d{1,3})?$/.test(text) && Number(text) <= 60, WAIT_RULE)
+    .refine((text) => /^\d{1,2}(\.\d{1,3})?$/.test(text) && Number(text) <= MAX_WAIT_S, WAIT_RULE)
     .transform(Number)
     .default(0),
 })
@@ -23,14 +24,11 @@ const waitQuery = queryReader({
 const listQuery = queryReader(
   {
     ...pageQuery,
-    status: z.array(TaskStatus).exactOptional(),
-    session_id: SessionId.exactOptional(),
-    q: z.string().max(1000).exactOptional(),
+    ...taskFilters,
   },
   { repeatable: ['status'] },
 )
 
-const Reason = z.string().max(1000).optional()
 const CancelBody = z.strictObject({ reason: Reason })
 const BulkCancelBody = z
   .strictObject({
@@ -54,25 +52,16 @@ export const taskRoutes = (deps: {
   stopping?: AbortSignal
 }): Hono<ApiEnv> => {
   const { tasks, log, metrics, stopping } = deps
+  const orders = createTaskOrders(deps)
   return new Hono<ApiEnv>()
     .post('/api/tasks', async (c) => {
       noQuery(c)
       const key = idempotencyKey(c)
-      const made = await tasks.create(await readBody(c, CreateTask), key)
-      if (made.outcome === 'idempotency_conflict') throw idempotencyConflict()
-      if (made.outcome === 'session_deleted') {
-        throw new Problem(409, made.outcome, 'this session is being deleted')
-      }
-      const { outcome, answer } = made
+      const { replayed, answer } = await orders.submit(await readBody(c, CreateTask), key, c.get('requestId'))
       c.header('Location', `/api/tasks/${answer.task_id}`)
-      if (outcome === 'replayed') {
-        c.header('Idempotent-Replayed', 'true')
-        return c.json(answer, 200)
-      }
-      metrics.tasksCreated.inc()
-      const fields = { request_id: c.get('requestId'), ...answer }
-      log.info(fields, `[ServerCoordinator] task accepted ${answer.task_id}`)
-      return c.json(answer, 201)
+      if (!replayed) return c.json(answer, 201)
+      c.header('Idempotent-Replayed', 'true')
+      return c.json(answer, 200)
     })
     .get('/api/tasks', async (c) => {
       const page = await tasks.list(listQuery(c))
@@ -107,22 +96,8 @@ export const taskRoutes = (deps: {
       noQuery(c)
       const id = c.req.param('id')
       const body = await readBody(c, CancelBody, { optional: true })
-      const cancelled = await tasks.cancel(id, requestedBy(body.reason))
-      if (cancelled.outcome === 'not_found') throw taskNotFound(id)
-      const { outcome, status } = cancelled
-      if (outcome === 'already_ended') {
-        throw new Problem(409, 'task_not_cancellable', `${id} has already ended: it is ${status}`)
-      }
-      metrics.cancelsRequested.inc()
-      const fields = { request_id: c.get('requestId'), task_id: id, status }
-      log.info(fields, `[ServerCoordinator] task cancelled ${id}`)
-      return c.json({ message: 'Task cancelled successfully', task_id: id, status })
+      return c.json(await orders.cancel(id, body.reason, c.get('requestId')))
     })
-}
-
-const requestedBy = (reason: string | undefined) => {
-  const given = reason?.trim()
-  return { requestedBy: 'user', ...(given && { reason: given }) }
 }
 
 const filterOf = ({ session_id, status, task_ids }: z.infer<typeof BulkCancelBody>): CancelFilter => {

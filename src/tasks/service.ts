@@ -1,5 +1,6 @@
 /** What the API (and later the CLI and MCP) can ask of tasks, sessions and the fleet. Knows no HTTP. */
 import type { CostGrouping, CostReport, SessionCost } from '../schemas/cost.ts'
+import type { Event } from '../schemas/event.ts'
 import type { ComponentState, WorkerInfo } from '../schemas/health.ts'
 import type { Session, SessionForked, SessionSummary } from '../schemas/session.ts'
 import type { CreateTask, Task, TaskCreated, TaskStats, TaskStatus, TaskSummary } from '../schemas/task.ts'
@@ -43,8 +44,16 @@ export type CancelFilter = { session_id: string } | { status: TaskStatus[] } | {
 export interface TaskService {
   create(input: CreateTask, idempotencyKey?: string): Promise<CreateOutcome>
   get(taskId: string): Promise<Task | null>
-  /** The task when it has ended, or as it is after `waitMs` or when the signal aborts. */
-  waitForEnd(taskId: string, waitMs: number, signal: AbortSignal): Promise<Task | null>
+  /**
+   * The task when it has ended, or as it is after `waitMs` or when the signal aborts. `onEvent` hears the task's
+   * durable events meanwhile, raw; one may be missed.
+   */
+  waitForEnd(
+    taskId: string,
+    waitMs: number,
+    signal: AbortSignal,
+    onEvent?: (event: Event) => void,
+  ): Promise<Task | null>
   list(query: ListTasks): Promise<Page<TaskSummary>>
   stats(): Promise<TaskStats>
   cancel(taskId: string, by: { reason?: string; requestedBy: string }): Promise<CancelOutcome>

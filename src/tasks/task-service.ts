@@ -3,6 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { z } from 'zod'
 import { NO_PRICES, type Prices } from '../agent/prices.ts'
 import { InvalidRequest } from '../errors.ts'
+import type { Event } from '../schemas/event.ts'
 import { type CreateTask, isEnded, type Task, TaskCreated, type TaskStatus } from '../schemas/task.ts'
 import type { Archive } from './archive.ts'
 import type { Feed } from './feed.ts'
@@ -35,7 +36,12 @@ const CALLS_A_PAGE = 10
 export const createTaskService = (options: Options): TaskService => {
   const { store, queue, feed, archive, defaults, presets, redact, stopping, prices = NO_PRICES } = options
 
-  const waitForEnd = async (taskId: string, waitMs: number, signal: AbortSignal): Promise<Task | null> => {
+  const waitForEnd = async (
+    taskId: string,
+    waitMs: number,
+    signal: AbortSignal,
+    onEvent?: (event: Event) => void,
+  ): Promise<Task | null> => {
     const first = await store.get(taskId)
     if (!first || isEnded(first.status) || waitMs <= 0) return first && taskOf(first, redact)
     const done = AbortSignal.any([signal, AbortSignal.timeout(waitMs)])
@@ -46,7 +52,9 @@ export const createTaskService = (options: Options): TaskService => {
     }
     const stop = await feed.listen(first.session_id, {
       durable: (message) => {
-        if (message.event?.task_id === taskId || !message.event) look()
+        if (message.event && message.event.task_id !== taskId) return
+        if (message.event) onEvent?.(message.event)
+        look()
       },
       ephemeral: () => {},
       gap: () => look(),

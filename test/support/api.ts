@@ -9,6 +9,7 @@ import { createEventStream } from '../../src/http/event-stream.ts'
 import { createHttpServer } from '../../src/http/http-server.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import { createRedactor } from '../../src/redact.ts'
+import { createCancelledCalls } from '../../src/tasks/cancelled-calls.ts'
 import { createCostService } from '../../src/tasks/cost-service.ts'
 import { createFleet } from '../../src/tasks/fleet.ts'
 import { startPresence } from '../../src/tasks/presence.ts'
@@ -31,7 +32,7 @@ export interface ApiOptions {
 /** The API over real HTTP on a free port, on the run's real Redis, composed as `src/http/main.ts` does. */
 export const startApi = async (options: ApiOptions = {}) => {
   const open = openStore(options)
-  const { store, queue, feed, archive } = open
+  const { store, queue, feed, archive, subscriber } = open
   const redact = createRedactor(options.secrets ?? [])
   const metrics = createMetrics({ version: 'test' })
   const fleet = createFleet({ store, log: quietLog })
@@ -77,6 +78,7 @@ export const startApi = async (options: ApiOptions = {}) => {
       stopping: stopping.signal,
       log: quietLog,
     }),
+    cancelledCalls: createCancelledCalls({ store, subscriber, log: quietLog }),
     access: { tokens: options.tokens ?? [], allowedHosts: [], metricsPublic: false },
     redact,
     log: quietLog,

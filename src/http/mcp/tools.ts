@@ -1,0 +1,119 @@
+/** What other agents and editors can ask of ALEX over MCP; the same service and schemas as the REST routes. */
+import { z } from 'zod'
+import { CreateTask, Task, TaskCreated, TaskStatus, TaskSummary } from '../../schemas/task.ts'
+import { IdempotencyKey } from '../idempotency.ts'
+import { MAX_PAGE } from '../paging.ts'
+import { taskNotFound } from '../problem.ts'
+import { Reason, taskFilters } from '../task-orders.ts'
+import { defineTool, type McpTool, TaskId, type ToolDeps } from './tool.ts'
+import { waitForTask } from './wait-for-task.ts'
+
+/** Few enough for a model to read. */
+const LIST_LIMIT = 20
+
+const READS = { readOnlyHint: true, openWorldHint: false }
+
+export const createTools = (deps: ToolDeps): McpTool[] => [
+  submitTask(deps),
+  waitForTask(deps),
+  getTask(deps),
+  listTasks(deps),
+  cancelTask(deps),
+]
+
+const submitTask = ({ orders, presets }: ToolDeps): McpTool => {
+  const { shape } = CreateTask
+  const known = presets()
+  return defineTool({
+    name: 'submit_task',
+    title: 'Submit a task',
+    description:
+      'Hands work to an ALEX agent and returns its task_id at once; the task then runs on its own, whatever becomes of this connection. Call wait_for_task for its answer. The agent sees its workspace and the session, nothing of your conversation: say all it needs to know. Tasks of one session run one after another and remember each other; tasks of different sessions run side by side.',
+    input: CreateTask.extend({
+      task: shape.task.describe('What to do, in plain words, complete in itself'),
+      session_id: shape.session_id.describe(
+        'Goes on in this session, which is created on first use; without it the task gets a new one',
+      ),
+      agent_preset: shape.agent_preset.describe(`The kind of agent: ${namesOf(known.agent_presets)}`),
+      tool_preset: shape.tool_preset.describe(`What its tools may do: ${namesOf(known.tool_presets)}`),
+      model: shape.model.describe("Another model than the server's"),
+      max_iterations: shape.max_iterations.describe('Model turns it may take'),
+      max_tokens: shape.max_tokens.describe('Longest single answer of its model, in tokens'),
+      max_total_tokens: shape.max_total_tokens.describe('Tokens all its model calls together may use'),
+      max_cost_usd: shape.max_cost_usd.describe('What all its model calls together may cost'),
+      timeout_s: shape.timeout_s.describe('Seconds from its first start after which it fails'),
+      priority: shape.priority.describe('0 goes first, 9 last; 5 when absent'),
+      run_at: shape.run_at.describe('Not before this time (RFC 3339)'),
+      metadata: shape.metadata.describe('Up to 16 texts by name, kept with the task'),
+      idempotency_key: IdempotencyKey.optional().describe(
+        'Of your making, 1 to 255 characters: a call repeated with the same key and arguments gives the first task again, not a second one',
+      ),
+    }),
+    output: TaskCreated.extend({
+      replayed: z.boolean().describe('It had been submitted by this key before'),
+    }),
+    annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: true },
+    async run({ idempotency_key, ...task }, { requestId }) {
+      const { replayed, answer } = await orders.submit(task, idempotency_key, requestId)
+      return { ...answer, replayed }
+    },
+  })
+}
+
+const namesOf = (presets: readonly { name: string }[]) => presets.map(({ name }) => name).join(', ')
+
+const getTask = ({ tasks }: ToolDeps): McpTool =>
+  defineTool({
+    name: 'get_task',
+    title: 'Get a task',
+    description: 'One task as it stands now: status, answer or error, usage, cost.',
+    input: z.strictObject({ task_id: TaskId }),
+    output: Task,
+    annotations: READS,
+    async run({ task_id }) {
+      const task = await tasks.get(task_id)
+      if (task === null) throw taskNotFound(task_id)
+      return task
+    },
+  })
+
+const listTasks = ({ tasks }: ToolDeps): McpTool =>
+  defineTool({
+    name: 'list_tasks',
+    title: 'List tasks',
+    description:
+      'Tasks in short (texts cut, no answers): running, waiting, pending, then ended ones, newest first in each.',
+    input: z.strictObject({
+      status: taskFilters.status.describe('Only tasks in one of these states'),
+      session_id: taskFilters.session_id.describe('Only tasks of this session'),
+      q: taskFilters.q.describe('Only tasks whose text has this in it'),
+      limit: z.number().int().min(1).max(MAX_PAGE).default(LIST_LIMIT).describe('Tasks of one page'),
+      cursor: z.string().min(1).max(1000).exactOptional().describe('next_cursor of the page before'),
+    }),
+    output: z.object({
+      tasks: z.array(TaskSummary),
+      total: z.number().int().optional().describe('Of all pages; absent when a text was asked for'),
+      next_cursor: z.string().optional().describe('Absent on the last page'),
+    }),
+    annotations: READS,
+    async run(query) {
+      const { items, total, next } = await tasks.list(query)
+      return {
+        tasks: items,
+        ...(total !== undefined && { total }),
+        ...(next !== undefined && { next_cursor: next }),
+      }
+    },
+  })
+
+const cancelTask = ({ orders }: ToolDeps): McpTool =>
+  defineTool({
+    name: 'cancel_task',
+    title: 'Cancel a task',
+    description:
+      'Ends a task that has not ended yet, and its subtasks. What it did until then stays done. status is what it is after up to two seconds: one that still says running is being stopped.',
+    input: z.strictObject({ task_id: TaskId, reason: Reason.describe('Shown with the task') }),
+    output: z.object({ message: z.string(), task_id: z.string(), status: TaskStatus }),
+    annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true, openWorldHint: false },
+    run: ({ task_id, reason }, { requestId }) => orders.cancel(task_id, reason, requestId),
+  })

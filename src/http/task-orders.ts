@@ -1,0 +1,69 @@
+/** What REST and MCP ask of tasks in the same words: the schemas both take, and the same failures for both. */
+import { z } from 'zod'
+import type { Log } from '../log.ts'
+import type { Metrics } from '../metrics.ts'
+import { type CreateTask, SessionId, type TaskCreated, TaskStatus } from '../schemas/task.ts'
+import type { TaskService } from '../tasks/service.ts'
+import { idempotencyConflict } from './idempotency.ts'
+import { Problem, taskNotFound } from './problem.ts'
+
+/** The longest a caller may wait for a task in one request, in seconds. */
+export const MAX_WAIT_S = 60
+
+export const Reason = z.string().max(1000).optional()
+
+/** Which tasks a list shows. */
+export const taskFilters = {
+  status: z.array(TaskStatus).exactOptional(),
+  session_id: SessionId.exactOptional(),
+  q: z.string().max(1000).exactOptional(),
+}
+
+export type TaskOrders = ReturnType<typeof createTaskOrders>
+
+/** Both throw a `Problem` for what cannot be done, and what `TaskService` throws; `requestId` goes to the log. */
+export const createTaskOrders = (deps: { tasks: TaskService; log: Log; metrics: Metrics }) => {
+  const { tasks, log, metrics } = deps
+  return {
+    async submit(
+      input: CreateTask,
+      idempotencyKey: string | undefined,
+      requestId: string,
+    ): Promise<{ replayed: boolean; answer: TaskCreated }> {
+      const made = await tasks.create(input, idempotencyKey)
+      if (made.outcome === 'idempotency_conflict') throw idempotencyConflict()
+      if (made.outcome === 'session_deleted') {
+        throw new Problem(409, made.outcome, 'this session is being deleted')
+      }
+      const { outcome, answer } = made
+      if (outcome === 'replayed') return { replayed: true, answer }
+      metrics.tasksCreated.inc()
+      const fields = { request_id: requestId, ...answer }
+      log.info(fields, `[ServerCoordinator] task accepted ${answer.task_id}`)
+      return { replayed: false, answer }
+    },
+
+    /** `status` is the true one after waiting up to 2 s for the end. */
+    async cancel(
+      taskId: string,
+      reason: string | undefined,
+      requestId: string,
+    ): Promise<{ message: string; task_id: string; status: TaskStatus }> {
+      const cancelled = await tasks.cancel(taskId, requestedBy(reason))
+      if (cancelled.outcome === 'not_found') throw taskNotFound(taskId)
+      const { outcome, status } = cancelled
+      if (outcome === 'already_ended') {
+        throw new Problem(409, 'task_not_cancellable', `${taskId} has already ended: it is ${status}`)
+      }
+      metrics.cancelsRequested.inc()
+      const fields = { request_id: requestId, task_id: taskId, status }
+      log.info(fields, `[ServerCoordinator] task cancelled ${taskId}`)
+      return { message: 'Task cancelled successfully', task_id: taskId, status }
+    },
+  }
+}
+
+export const requestedBy = (reason: string | undefined) => {
+  const given = reason?.trim()
+  return { requestedBy: 'user', ...(given && { reason: given }) }
+}
