@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { chmod, mkdir, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, rm, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Ask } from '../../../src/agent/ask.ts'
@@ -26,6 +26,19 @@ const answering = (text: string) => {
   }
   return { ask, prompts }
 }
+
+it('sees a change of the same size made in the second the file was staged', async () => {
+  const then = new Date(Date.now() - 60_000)
+  const [file, index] = ['a.txt', '.git/index'].map((path) => join(repo.workspace, path))
+  await repo.git('config', 'core.trustctime', 'false')
+  await repo.write('a.txt', 'two\n')
+  await utimes(file ?? '', then, then)
+  await repo.git('commit', '-qam', 'second')
+  await repo.write('a.txt', 'six\n')
+  for (const path of [file, index]) await utimes(path ?? '', then, then)
+  expect((await commit({ message: 'third', auto: true })).error).toBeUndefined()
+  expect(await subjects()).toBe('third\nsecond\nfirst')
+})
 
 describe('git_commit', () => {
   it('commits all that changed when nothing is staged: new, changed and deleted files', async () => {

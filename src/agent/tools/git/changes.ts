@@ -1,5 +1,5 @@
 /** What a commit would hold: the index, or when nothing is staged all that changed, as a tree that can be compared. */
-import { copyFile, mkdir } from 'node:fs/promises'
+import { copyFile, lstat, mkdir, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Change, GitRefused, type Inspection } from './git-protocol.ts'
 import type { OpenRepository } from './open-repository.ts'
@@ -63,9 +63,7 @@ export const stage = async (
   env: Record<string, string> = {},
 ): Promise<{ indexFile: string; tree: string; head: string }> => {
   const indexFile = join(scratch, 'index')
-  await copyFile(join(repository.gitDir, 'index'), indexFile).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== 'ENOENT') throw error
-  })
+  await copyIndex(join(repository.gitDir, 'index'), indexFile)
   const own = { ...env, GIT_INDEX_FILE: indexFile }
   if (paths.length > 0) {
     const update = ['update-index', '--add', '--remove', '--replace', '-z', '--stdin']
@@ -74,6 +72,18 @@ export const stage = async (
   const tree = (await opened.with({ env: own }).raw(['write-tree'])).trim()
   const head = (await opened.git.raw(['rev-parse', '--verify', '--quiet', 'HEAD'])).trim()
   return { indexFile, tree, head }
+}
+
+/** Of its own age: by that git knows which files may have changed in the very second they were staged. */
+const copyIndex = async (from: string, to: string): Promise<void> => {
+  try {
+    await copyFile(from, to)
+    const { atime, mtime } = await lstat(from)
+    await utimes(to, atime, mtime)
+  } catch (error) {
+    // Before the first commit there may be none.
+    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error
+  }
 }
 
 /** As git reads them with -z. */
