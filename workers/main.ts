@@ -180,6 +180,7 @@ const info = (): WorkerInfo => ({
   running: activations.all().map((activation) => activation.task_id),
   draining: leaving.signal.aborted,
   components: components.states(),
+  mcp_tools: mcp.tools().flatMap(({ name, effect, offered }) => (offered ? [{ name, effect }] : [])),
 })
 const folder = openSessionFolder({ sessionDir: config.session_dir, costDir: config.cost_dir })
 const archive = createArchive({ store, folder, log })

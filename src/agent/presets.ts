@@ -68,8 +68,26 @@ export const AGENT_PRESETS: readonly AgentPreset[] = [
   },
 ]
 
-/** As `GET /api/presets` shows them; `namesOf` is the toolbox's `names`. */
-export const describePresets = (namesOf: (preset: string) => { allowed: string[]; denied: string[] }) => ({
-  agent_presets: AGENT_PRESETS.map(({ name, description }) => ({ name, description })),
-  tool_presets: TOOL_PRESETS.map(({ name, description }) => ({ name, description, ...namesOf(name) })),
-})
+/**
+ * As `GET /api/presets` shows them. `namesOf` is the toolbox's `names`; `further`: tools that this process does not
+ * have itself, those of the workers' MCP servers. Where two workers differ about one, the stricter view is told.
+ */
+export const describePresets = (
+  namesOf: (preset: string) => { allowed: string[]; denied: string[] },
+  further: readonly ToolTraits[] = [],
+) => {
+  const names = [...new Set(further.map(({ name }) => name))].toSorted()
+  return {
+    agent_presets: AGENT_PRESETS.map(({ name, description }) => ({ name, description })),
+    tool_presets: TOOL_PRESETS.map((preset) => {
+      const { allowed, denied } = namesOf(preset.name)
+      const refused = new Set(further.filter((tool) => !preset.permits(tool)).map(({ name }) => name))
+      return {
+        name: preset.name,
+        description: preset.description,
+        allowed: [...allowed, ...names.filter((name) => !refused.has(name))],
+        denied: [...denied, ...names.filter((name) => refused.has(name))],
+      }
+    }),
+  }
+}

@@ -152,15 +152,18 @@ const createAsking = (
   const { attempt } = task
   const policy = deps.retry ?? {}
   const context = createContext({ run, deps, own, meter, emit })
-  let system: ChatMessage | undefined
+  let prompt: { system: ChatMessage; tools: string } | undefined
   let streamed = ''
 
   const ask = async (iteration: number, last: boolean): Promise<RetryOutcome> => {
     // Anew for each call: tools may have come and gone.
     const tools = toolsFor(deps.toolbox, task).specs
     const names = tools.map((tool) => tool.name)
-    system ??= { role: 'system', content: await deps.systemPrompt(task, run.toolContext.workspace, names) }
-    const request = { system, tools, iteration, last }
+    if (prompt?.tools !== names.join()) {
+      const content = await deps.systemPrompt(task, run.toolContext.workspace, names)
+      prompt = { system: { role: 'system', content }, tools: names.join() }
+    }
+    const request = { system: prompt.system, tools, iteration, last }
     const stream = createTextStream((offset, delta) =>
       emitter.ephemeral({ event_type: 'assistant_message', attempt, iteration, offset, delta }),
     )

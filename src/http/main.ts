@@ -91,7 +91,11 @@ const app = createApp({
   sessions: createSessionService({ store, archive, redact }),
   costs: createCostService({ store, archive }),
   fleet,
-  presets: () => describePresets(toolbox.names),
+  presets: () =>
+    describePresets(
+      toolbox.names,
+      fleet.snapshot().workers.flatMap(({ mcp_tools = [] }) => mcp_tools),
+    ),
   eventStream: createEventStream({
     store,
     feed,

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { Effect } from './event.ts'
 
 export const ComponentState = z.object({
   name: z.string(),
@@ -30,5 +31,7 @@ export const WorkerInfo = z.object({
   running: z.array(z.string()),
   draining: z.boolean(),
   components: z.array(ComponentState),
+  /** Those of its MCP servers that it offers now; absent from older releases. */
+  mcp_tools: z.array(z.object({ name: z.string(), effect: Effect })).optional(),
 })
 export type WorkerInfo = z.infer<typeof WorkerInfo>

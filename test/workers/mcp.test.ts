@@ -10,6 +10,13 @@ import { watch } from '../support/watch.ts'
 
 const Offered = z.object({ tools: z.array(z.object({ function: z.object({ name: z.string() }) })) })
 
+const System = z.object({ messages: z.array(z.object({ content: z.string().nullish() })) })
+const Presets = z.object({
+  tool_presets: z.array(
+    z.object({ name: z.string(), allowed: z.array(z.string()), denied: z.array(z.string()) }),
+  ),
+})
+
 const startWith = async (mcpServers: Record<string, object>) => {
   const service = await startService()
   const path = join(await makeFolder(), 'mcp-config.json')
@@ -69,6 +76,36 @@ test('a tool that appears during a task is offered with the next model call', as
   expect(offered[0]).not.toContain('mcp__odd__grown')
   expect(offered[2]).toContain('mcp__odd__grown')
   expect(JSON.stringify(service.model.getLastRequest()?.body)).toContain('tall')
+  // The system prompt's own list keeps up with what is offered.
+  const told = service.model.getRequests().map(({ body }) => System.parse(body).messages[0]?.content ?? '')
+  expect(told[0]).not.toContain('mcp__odd__grown')
+  expect(told[2]).toContain('mcp__odd__grown')
+})
+
+test('GET /api/presets names the tools of the MCP servers that workers have now', async () => {
+  const service = await startWith({ odd: odd('well', await makeFolder()) })
+  const presets = async () =>
+    Presets.parse(await service.json('/api/presets')).tool_presets.map(({ name, allowed, denied }) => ({
+      name,
+      allowed: allowed.filter((tool) => tool.startsWith('mcp__')),
+      denied: denied.filter((tool) => tool.startsWith('mcp__')),
+    }))
+  expect((await presets()).flatMap(({ allowed, denied }) => [...allowed, ...denied])).toEqual([])
+  const worker = await service.start()
+  await service.untilHealth('ready')
+  const both = ['mcp__odd__grow', 'mcp__odd__look']
+  await eventually(async () => (await presets()).some(({ allowed }) => allowed.includes('mcp__odd__look')))
+  const views = Object.fromEntries((await presets()).map(({ name, ...view }) => [name, view]))
+  expect(views['full']).toEqual({ allowed: expect.arrayContaining(both), denied: [] })
+  for (const name of ['read-only', 'safe'])
+    expect(views[name]).toEqual({
+      allowed: ['mcp__odd__look'],
+      denied: expect.arrayContaining(['mcp__odd__grow']),
+    })
+  for (const name of ['code-only', 'web-only'])
+    expect(views[name]).toEqual({ allowed: [], denied: expect.arrayContaining(both) })
+  await worker.end('SIGTERM')
+  await eventually(async () => (await presets()).every(({ allowed }) => allowed.length === 0))
 })
 
 test('a worker that is stopped beyond its lease has no server any more, and starts it again', {
