@@ -67,7 +67,7 @@ const throttle = createThrottle(
 )
 
 const models = createModels(config)
-const { guard, sandbox, mcp, git, toolboxIn, workspaceOf } = await createTools({
+const { guard, sandbox, mcp, git, closedDirs, toolboxIn, workspaceOf } = await createTools({
   loaded,
   leaseMs: LEASE_MS,
   version,
@@ -137,7 +137,13 @@ const runTask = createRunTask({
         calibration: models.calibration,
         prices: models.prices,
         systemPrompt: (task, place, tools) =>
-          renderSystemPrompt({ preset: task.agent_preset, workspace: place, tools, now: new Date() }),
+          renderSystemPrompt({
+            preset: task.agent_preset,
+            workspace: place,
+            closedDirs,
+            tools,
+            now: new Date(),
+          }),
       },
     )
   },

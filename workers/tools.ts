@@ -28,7 +28,9 @@ export const createTools = async ({ loaded, leaseMs, version, log }: Options) =>
   const closedDirs = await Promise.all(
     [config.home, config.session_dir, config.cost_dir, config.mcp_config].map(real),
   )
-  const env = toolEnvironment(childEnvironment())
+  const perSession = config.workspace_dir === PER_SESSION
+  const workspaces = perSession ? join(config.home, 'workspaces') : config.workspace_dir
+  const env = toolEnvironment(childEnvironment(), [await real(workspaces)])
   const sandbox = await createSandbox({
     mode: config.sandbox,
     network: config.sandbox_network,
@@ -70,13 +72,14 @@ export const createTools = async ({ loaded, leaseMs, version, log }: Options) =>
     sandbox,
     mcp,
     git,
+    closedDirs,
     /** Of one activation: what is offered depends on where it works. */
     toolboxIn: async (workspace: string) =>
       (await repositoryOf(workspace)) === undefined ? toolbox : gitToolbox,
     /** The session's workspace, made when every session has its own. */
     workspaceOf: async (sessionId: string): Promise<string> => {
-      if (config.workspace_dir !== PER_SESSION) return real(config.workspace_dir)
-      const folder = join(config.home, 'workspaces', sessionId)
+      if (!perSession) return real(workspaces)
+      const folder = join(workspaces, sessionId)
       await mkdir(folder, { recursive: true })
       return real(folder)
     },

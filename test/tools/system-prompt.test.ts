@@ -13,9 +13,21 @@ beforeEach(async () => {
 afterEach(() => fixture[Symbol.asyncDispose]())
 
 const render = (preset = 'default', workspace = fixture.workspace): Promise<string> =>
-  renderSystemPrompt({ preset, workspace, tools: ['grep', 'bash'], now: new Date('2025-03-04T05:06:07Z') })
+  renderSystemPrompt({
+    preset,
+    workspace,
+    closedDirs: [join(workspace, 'state')],
+    tools: ['grep', 'bash'],
+    now: new Date('2025-03-04T05:06:07Z'),
+  })
 
 describe('the system prompt', () => {
+  it('reads out no instructions that a link leads to in a closed place', async () => {
+    await fixture.write('state/mcp.json', 'a token')
+    await symlink('state/mcp.json', join(fixture.workspace, 'ALEX.md'))
+    expect(await render()).not.toContain('a token')
+  })
+
   it.each(AGENT_PRESETS.map(({ name }) => name))(
     'of %s is its own and has every hole filled',
     async (preset) => {

@@ -9,6 +9,8 @@ export interface SystemPromptOptions {
   preset: string
   /** Absolute, real path. */
   workspace: string
+  /** As for the file tools: what no tool reads is not read out to the model here either. */
+  closedDirs: readonly string[]
   /** Names of the tools that are offered. */
   tools: readonly string[]
   now: Date
@@ -16,12 +18,12 @@ export interface SystemPromptOptions {
 
 /** Never rejects for a workspace it cannot read. */
 export const renderSystemPrompt = async (options: SystemPromptOptions): Promise<string> => {
-  const { preset, workspace, tools, now } = options
+  const { preset, workspace, closedDirs, tools, now } = options
   const [own, shared, git, instructions] = await Promise.all([
     promptFile(preset).catch(() => promptFile('default')),
     promptFile('shared'),
     gitState(workspace),
-    workspaceInstructions(workspace),
+    workspaceInstructions(workspace, closedDirs),
   ])
   const values: Record<string, string> = {
     workspace,
@@ -45,8 +47,8 @@ const INSTRUCTION_FILES = ['ALEX.md', 'AGENTS.md', 'CLAUDE.md']
 const INSTRUCTION_CHARS = 8_000
 
 /** The first of the files that can be read; a symlink out of the workspace can't. */
-const workspaceInstructions = async (workspace: string): Promise<string> => {
-  const jail = createJail({ workspace, closedDirs: [] })
+const workspaceInstructions = async (workspace: string, closedDirs: readonly string[]): Promise<string> => {
+  const jail = createJail({ workspace, closedDirs })
   for (const name of INSTRUCTION_FILES) {
     try {
       await using file = await jail.open(name)

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { z } from 'zod'
 import { confinement, KEEP_CHARS, KILL_GRACE_MS, reportCommand } from './command-report.ts'
+import { removedAfter } from './removed-after.ts'
 import type { Sandbox } from './sandbox.ts'
 import { defineTool, type ToolContext } from './tool.ts'
 
@@ -26,6 +27,7 @@ export const bashTool = ({ sandbox }: { sandbox: Sandbox }) => {
       if (!wrapped.ok) return { content: `Not run: ${wrapped.refusal}.`, error: 'refused by the sandbox' }
       signal.throwIfAborted()
       context.assertLease()
+      await using _ = removedAfter(guard, wrapped.forbidden)
       const result = await guard.run({
         key: callKey,
         argv: wrapped.argv,

@@ -11,6 +11,9 @@ export const isWithin = (outer: string, inner: string): boolean => {
 /** ALEX's own state and files of secrets, as one path segment. */
 export const isSecretName = (name: string): boolean => /^(\.env.*|\.alex(-.*)?)$/i.test(name)
 
+/** Of a file that is written to be shared, such as `.env.example`. */
+export const isExampleName = (name: string): boolean => /\.(example|sample|template|dist)$/i.test(name)
+
 /** For a file that is written aside before it takes its place. */
 export const temporaryName = (): string => `.alex-${randomBytes(6).toString('hex')}.tmp`
 

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { confinement, KEEP_CHARS, KILL_GRACE_MS, reportCommand } from './command-report.ts'
 import { findProgram } from './programs.ts'
+import { removedAfter } from './removed-after.ts'
 import type { Sandbox } from './sandbox.ts'
 import { defineTool, type ToolContext } from './tool.ts'
 
@@ -49,23 +49,19 @@ export const codeExecuteTool = ({ sandbox, env }: CodeExecuteOptions) =>
       if (!wrapped.ok) return { content: `Not run: ${wrapped.refusal}.`, error: 'refused by the sandbox' }
       signal.throwIfAborted()
       context.assertLease()
-      using _ = guard.temporary(folder)
-      try {
-        const result = await guard.run({
-          key: callKey,
-          argv: wrapped.argv,
-          cwd: workspace,
-          env: wrapped.env,
-          input: code,
-          timeoutMs: timeout_s * 1000,
-          keepChars: KEEP_CHARS,
-          onOutput: context.stream,
-          signal,
-        })
-        return reportCommand(result, timeout_s)
-      } finally {
-        await rm(folder, { recursive: true, force: true })
-      }
+      await using _ = removedAfter(guard, [folder, ...wrapped.forbidden])
+      const result = await guard.run({
+        key: callKey,
+        argv: wrapped.argv,
+        cwd: workspace,
+        env: wrapped.env,
+        input: code,
+        timeoutMs: timeout_s * 1000,
+        keepChars: KEEP_CHARS,
+        onOutput: context.stream,
+        signal,
+      })
+      return reportCommand(result, timeout_s)
     },
   })
 

@@ -2,7 +2,7 @@ import { relative } from 'node:path'
 import picomatch from 'picomatch'
 import { z } from 'zod'
 import { defineTool, type ToolContext } from './tool.ts'
-import { WALK_ENTRIES, walk } from './walk.ts'
+import { shownPath, WALK_ENTRIES, walk } from './walk.ts'
 import { createJail } from './workspace-path.ts'
 
 const MAX_FOUND = 100
@@ -44,7 +44,7 @@ export const findTool = ({ closedDirs }: { closedDirs: readonly string[] }) =>
           await entries.return(true)
           return report(found, `at the first ${MAX_FOUND}: there are more, narrow the pattern or the path`)
         }
-        found.push(entry.type === 'directory' ? `${entry.path}/` : entry.path)
+        found.push(`${shownPath(entry.path)}${entry.type === 'directory' ? '/' : ''}`)
       }
     },
   })

@@ -2,6 +2,7 @@ import { relative } from 'node:path'
 import { z } from 'zod'
 import { LeaseLost } from '../../errors.ts'
 import { closedDirsWithin } from './closed-places.ts'
+import { createLineCheck, type FoundLine, SHOWN_BYTES } from './found-line.ts'
 import type { GuardedResult } from './guard.ts'
 import { plainText } from './output-cap.ts'
 import { defineTool, type ToolContext, type ToolOutput } from './tool.ts'
@@ -47,6 +48,7 @@ export const grepTool = ({ closedDirs, env }: GrepOptions) =>
         throw new PathRefused(`${path} is no file or folder`)
       const argv = [
         ...RIPGREP,
+        `--max-columns=${SHOWN_BYTES}`,
         ...closed.map((dir) => `--glob=!/${escapeGlob(dir)}`),
         ...(ignore_case ? ['--ignore-case'] : []),
         ...(file_type === undefined ? [] : [`--type=${file_type}`]),
@@ -67,20 +69,25 @@ export const grepTool = ({ closedDirs, env }: GrepOptions) =>
         signal,
       })
       signal.throwIfAborted()
-      return report(result, jail, max_results)
+      return report(result, jail, max_results, signal)
     },
   })
 
 /** Hidden files are searched, closed ones never. */
 const RIPGREP = [
   '--no-config --color=never --no-heading --with-filename --line-number --null',
-  '--hidden --no-require-git --sort=path --max-filesize=10M --max-columns=400 --max-columns-preview',
+  '--hidden --no-require-git --sort=path --max-filesize=10M --max-columns-preview',
   '--iglob=!.git --iglob=!.env* --iglob=!.alex --iglob=!.alex-*',
 ].flatMap((flags) => flags.split(' '))
 
 const escapeGlob = (path: string): string => path.replaceAll(/[\\*?[\]{}!]/g, String.raw`\$&`)
 
-const report = (result: GuardedResult, jail: Jail, maxResults: number): ToolOutput => {
+const report = async (
+  result: GuardedResult,
+  jail: Jail,
+  maxResults: number,
+  signal: AbortSignal,
+): Promise<ToolOutput> => {
   if (result.killedBy === 'lease') throw new LeaseLost(result.stderr || 'the guard heard no heartbeat')
   if (result.killedBy !== undefined) {
     const why = result.killedBy === 'timeout' ? `took longer than ${TIMEOUT_MS / 1000} s` : 'was stopped'
@@ -88,15 +95,26 @@ const report = (result: GuardedResult, jail: Jail, maxResults: number): ToolOutp
   }
   if (result.exitCode === 127) return { content: NOT_INSTALLED, error: 'ripgrep is missing' }
 
-  const lines = result.stdout
+  const found = result.stdout
     .split('\n')
     .map(readLine)
     .filter((line) => line !== undefined)
-  const open = lines.filter(({ path }) => !jail.isClosed(path))
-  const shown = open.slice(0, maxResults).map(({ path, rest }) => plainText(`${path}:${rest}`))
+  const isInside = createLineCheck(jail)
+  const open: string[] = []
+  for (const line of found) {
+    signal.throwIfAborted()
+    if (open.length > maxResults) break
+    if (await isInside(line)) open.push(plainText(`${line.path}:${line.number}:${line.text}`))
+  }
+  const shown = open.slice(0, maxResults)
   // 2 is given for one unreadable file too, beside matches.
   if (shown.length === 0 && result.exitCode === 2) {
-    return { content: plainText(result.stderr).trim() || 'ripgrep failed', error: 'search failed' }
+    const said = plainText(result.stderr).trim()
+    // Of a file it says the name, which may be one that a symlink swapped in just then led to.
+    const content = /^rg: \.\//m.test(said)
+      ? 'No matches; some files could not be read.'
+      : said || 'ripgrep failed'
+    return { content, error: 'search failed' }
   }
   if (shown.length === 0) return { content: 'No matches.' }
   if (open.length <= maxResults && !result.truncated) return { content: shown.join('\n') }
@@ -109,7 +127,8 @@ const report = (result: GuardedResult, jail: Jail, maxResults: number): ToolOutp
 const NOT_INSTALLED = 'ripgrep (rg) is not installed on the worker; install the package ripgrep, or use bash.'
 
 /** `--null` puts a NUL between the path and `line:text`. */
-const readLine = (line: string): { path: string; rest: string } | undefined => {
-  const end = line.indexOf('\0')
-  return end < 0 ? undefined : { path: line.slice(0, end).replace(/^\.\//, ''), rest: line.slice(end + 1) }
+const readLine = (line: string): FoundLine | undefined => {
+  const [, path, number, text] = /^([^\0]+)\0(\d+):(.*)$/s.exec(line) ?? []
+  if (path === undefined || text === undefined) return undefined
+  return { path: path.replace(/^\.\//, ''), number: Number(number), text }
 }

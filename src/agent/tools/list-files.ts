@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { defineTool, type ToolContext } from './tool.ts'
-import { type Entry, type EntryType, WALK_ENTRIES, walk } from './walk.ts'
+import { type Entry, type EntryType, shownPath, WALK_ENTRIES, walk } from './walk.ts'
 import { bytes, createJail } from './workspace-path.ts'
 
 const MAX_ENTRIES = 500
@@ -52,5 +52,5 @@ const TYPES: Record<EntryType, string> = { file: 'file', directory: 'dir ', link
 
 const line = ({ type, size, path }: Entry): string => {
   const column = (size === undefined ? '' : bytes(size)).padStart(9)
-  return `${TYPES[type]} ${column}  ${path}${type === 'directory' ? '/' : ''}`
+  return `${TYPES[type]} ${column}  ${shownPath(path)}${type === 'directory' ? '/' : ''}`
 }

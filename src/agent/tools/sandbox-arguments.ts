@@ -19,7 +19,8 @@ export interface BubblewrapOptions {
 export const bubblewrapArguments = (options: BubblewrapOptions): string[] => {
   const { workspace, network, readable = [], writable = [], workspaceSecrets = 'hidden' } = options
   const { places } = options
-  const hidden = workspaceSecrets === 'hidden' ? places : { workspaceDirectories: [], workspaceFiles: [] }
+  const hidden =
+    workspaceSecrets === 'hidden' ? places : { workspaceDirectories: [], workspaceFiles: [], holders: [] }
   return [
     ...ISOLATION,
     ...(network === 'none' ? ['--unshare-net'] : []),
@@ -33,7 +34,8 @@ export const bubblewrapArguments = (options: BubblewrapOptions): string[] => {
     workspace,
     workspace,
     ...writable.flatMap((path) => ['--bind', path, path]),
-    // Mounted for itself, so that it can't be renamed away with what is protected in it.
+    // Mounted for themselves, so that they can't be renamed away with what is protected in them.
+    ...hidden.holders.flatMap((path) => ['--bind', path, path]),
     ...places.repositories.flatMap((path) => ['--bind', path, path]),
     ...places.readOnly.flatMap((path) => ['--ro-bind', path, path]),
     ...hidden.workspaceDirectories.flatMap((path) => ['--perms', '0555', '--tmpfs', path]),

@@ -1,8 +1,8 @@
 /** Finds what the sandbox hides or makes read-only; all paths are real and existed a moment ago. */
 import type { Dirent } from 'node:fs'
 import { mkdir, readdir, realpath, stat } from 'node:fs/promises'
-import { join } from 'node:path'
-import { isSecretName, isTemporaryName, isWithin } from './closed-places.ts'
+import { basename, dirname, join } from 'node:path'
+import { isExampleName, isSecretName, isTemporaryName, isWithin } from './closed-places.ts'
 
 export interface HiddenPlaces {
   /** Of /run, which is hidden: what name resolution needs. */
@@ -12,7 +12,11 @@ export interface HiddenPlaces {
   files: string[]
   /** `.git` of the workspace. */
   repositories: string[]
+  /** Folders of the workspace that hold something hidden: moved away, it would be found no more. Outermost first. */
+  holders: string[]
   readOnly: string[]
+  /** What bubblewrap can't keep from being made without making it itself. */
+  forbidden: string[]
   workspaceDirectories: string[]
   workspaceFiles: string[]
 }
@@ -40,6 +44,7 @@ export const placesToHide = async ({ workspace, closedDirs, home }: HideOptions)
     files: pathsOf(outside, false),
     workspaceDirectories: pathsOf(inside, true),
     workspaceFiles: pathsOf(inside, false),
+    holders: holdersOf(inside, workspace),
     ...repository,
   }
 }
@@ -51,6 +56,15 @@ interface Place {
 
 const pathsOf = (places: readonly Place[], directory: boolean): string[] =>
   places.filter((place) => place.directory === directory).map(({ path }) => path)
+
+const holdersOf = (inside: readonly Place[], workspace: string): string[] => {
+  const holders = new Set<string>()
+  for (const { path } of inside.filter((place) => !isExampleName(basename(place.path)))) {
+    for (let folder = dirname(path); folder !== workspace; folder = dirname(folder)) holders.add(folder)
+  }
+  // A folder sorts before what is in it.
+  return [...holders].toSorted()
+}
 
 const SYSTEM_SECRETS = ['/var/run', '/etc/shadow', '/etc/gshadow', '/etc/ssl/private']
 
@@ -115,13 +129,16 @@ const entriesOf = (directory: string): Promise<Dirent[]> =>
 const pathOf = (entry: Dirent): string => join(entry.parentPath, entry.name)
 
 /** `.git/config` and hooks run code when the user next calls git. A missing hooks folder could be made. */
-const protectedGit = async (workspace: string): Promise<{ repositories: string[]; readOnly: string[] }> => {
+const protectedGit = async (
+  workspace: string,
+): Promise<Pick<HiddenPlaces, 'repositories' | 'readOnly' | 'forbidden'>> => {
   const git = join(workspace, '.git')
   const [found] = await existing([git])
-  if (found === undefined || found.path !== git) return { repositories: [], readOnly: [] }
+  if (found === undefined || found.path !== git) return { repositories: [], readOnly: [], forbidden: [] }
   // Of a linked working tree or a submodule: says where configuration and hooks are.
-  if (!found.directory) return { repositories: [], readOnly: [git] }
-  return { repositories: [git], readOnly: await protectedIn(git) }
+  if (!found.directory) return { repositories: [], readOnly: [git], forbidden: [] }
+  // Says that they lie elsewhere; git makes no such file in a folder of this name.
+  return { repositories: [git], readOnly: await protectedIn(git), forbidden: [join(git, 'commondir')] }
 }
 
 /** What of a repository's own folder stays read-only. */

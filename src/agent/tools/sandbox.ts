@@ -16,7 +16,13 @@ export interface SandboxOptions {
 }
 
 export type Wrapped =
-  | { ok: true; argv: [string, ...string[]]; env: Record<string, string> }
+  | {
+      ok: true
+      argv: [string, ...string[]]
+      env: Record<string, string>
+      /** Not there now and not to be there afterwards; see `removedAfter`. */
+      forbidden: readonly string[]
+    }
   /** `refusal` is meant for the model. */
   | { ok: false; refusal: string }
 
@@ -48,7 +54,7 @@ export const createSandbox = async (options: SandboxOptions): Promise<Sandbox> =
     describe: () => ({ active, network: active ? network : 'full', message }),
     wrap: async (argv, workspace, needs = {}) => {
       if (mode === 'required' && !active) return { ok: false, refusal: message }
-      if (!active) return { ok: true, argv: [...argv], env: { ...env } }
+      if (!active) return { ok: true, argv: [...argv], env: { ...env }, forbidden: [] }
       if (workspace === '/') return { ok: false, refusal: 'the workspace is the root of the file system' }
       const places = await placesToHide({ workspace, closedDirs, home: env['HOME'] })
       for (const path of needs.writable ?? []) places.readOnly.push(...(await protectedIn(path)))
@@ -58,7 +64,7 @@ export const createSandbox = async (options: SandboxOptions): Promise<Sandbox> =
         '--',
         ...argv,
       ] as const
-      return { ok: true, argv: [...confined], env: { ...env, ...CACHES } }
+      return { ok: true, argv: [...confined], env: { ...env, ...CACHES }, forbidden: places.forbidden }
     },
   }
 }

@@ -29,6 +29,9 @@ export interface WalkOptions {
   signal: AbortSignal
 }
 
+/** A path as a line of a result: a name with a line break in it must not pass for two. */
+export const shownPath = (path: string): string => (/\p{Cc}/u.test(path) ? JSON.stringify(path) : path)
+
 /** Entries looked at before a walk gives up. */
 export const WALK_ENTRIES = 50_000
 

@@ -1,4 +1,4 @@
-import { appendFile, chmod, mkdir, writeFile } from 'node:fs/promises'
+import { appendFile, chmod, copyFile, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { repositoryOf } from '../../../src/agent/tools/git/repository.ts'
@@ -119,6 +119,19 @@ describe('what a repository holds that runs code', () => {
     const output = await repo.call('git_commit', { message: 'b', auto: true }, { preset: 'code-only' })
     expect(output.content).toContain('1 file')
     expect(await sprung()).toBe('no trap')
+  })
+})
+
+describe('a .git file', () => {
+  it('is followed to a repository that leads back: of a linked working tree, of a submodule', async () => {
+    await repo.git('worktree', 'add', '-q', '../linked')
+    await repo.git('-c', 'protocol.file.allow=always', 'submodule', '--quiet', 'add', './', 'inner')
+    for (const folder of [join(repo.root, 'linked'), join(repo.workspace, 'inner')]) {
+      expect((await repositoryOf(folder))?.workspace).toBe(folder)
+      await mkdir(join(folder, 'other'))
+      await copyFile(join(folder, '.git'), join(folder, 'other', '.git'))
+      expect(await repositoryOf(join(folder, 'other'))).toBeUndefined()
+    }
   })
 })
 

@@ -11,7 +11,7 @@ import { createGuard } from '../../../src/agent/tools/guard-client.ts'
 import { monotonicMs } from '../../../src/agent/tools/guard-protocol.ts'
 import { createToolbox } from '../../../src/agent/tools/registry.ts'
 import { createSandbox, type SandboxOptions } from '../../../src/agent/tools/sandbox.ts'
-import type { ToolContext, ToolOutput } from '../../../src/agent/tools/tool.ts'
+import type { ToolContext, ToolOutput, ToolSource } from '../../../src/agent/tools/tool.ts'
 import type { WebSearchOptions } from '../../../src/agent/tools/web/web-search.ts'
 import type { Todo } from '../../../src/schemas/session.ts'
 
@@ -39,11 +39,15 @@ export interface FixtureOptions {
   sandbox?: SandboxOptions['mode']
   network?: SandboxOptions['network']
   env?: Record<string, string>
+  /** Folders that come first in PATH, `WORKSPACE` in them being the workspace. */
+  ownPrograms?: string[]
   /** Relative to the fixture's root. */
   closed?: string[]
   webSearch?: WebSearchOptions
   /** Offers the git tools; `source` is where the credentials of git_pr come from. */
   git?: { source?: Record<string, string> }
+  /** Tools beside the built-in ones, of servers under this fixture's guard. */
+  source?: (guard: Guard) => ToolSource
 }
 
 let calls = 0
@@ -52,7 +56,9 @@ export const createFixture = async (options: FixtureOptions = {}): Promise<Fixtu
   const root = await realpath(await mkdtemp(join(tmpdir(), 'alex-tools-')))
   const workspace = join(root, 'workspace')
   await mkdir(workspace)
-  const env = toolEnvironment({ ...process.env, ...options.env })
+  const searched = [...(options.ownPrograms ?? []), options.env?.['PATH'] ?? process.env['PATH']].join(':')
+  const source = { ...process.env, ...options.env, PATH: searched.replaceAll('WORKSPACE', workspace) }
+  const env = toolEnvironment(source, [workspace])
   const closedDirs = (options.closed ?? []).map((path) => join(root, path))
   const { sandbox: mode = 'off', network = 'none' } = options
   const sandbox = await createSandbox({ mode, network, closedDirs, env })
@@ -70,6 +76,7 @@ export const createFixture = async (options: FixtureOptions = {}): Promise<Fixtu
     env,
     further: git.tools,
     ...(options.webSearch && { webSearch: options.webSearch }),
+    ...(options.source && { source: options.source(guard) }),
   })
   const context = contextOf(workspace, guard)
 

@@ -1,7 +1,7 @@
 /** Finds the repository that a workspace is, without git: its configuration can make git run programs. */
 import { constants } from 'node:fs'
 import { type FileHandle, open, realpath, stat } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { z } from 'zod'
 
 /** All absolute, real paths. */
@@ -16,7 +16,8 @@ export type Repository = z.infer<typeof Repository>
 
 /**
  * Undefined when the workspace is not the root of a working tree. A `.git` folder that says its references lie
- * elsewhere is none: git makes no such folder, a command in the sandbox could.
+ * elsewhere is none: git makes no such folder, a command in the sandbox could. Nor is a `.git` file that leads to
+ * a repository which does not lead back: what is committed would go to somebody else's.
  */
 export const repositoryOf = async (workspace: string): Promise<Repository | undefined> => {
   try {
@@ -28,11 +29,26 @@ export const repositoryOf = async (workspace: string): Promise<Repository | unde
     const common = await firstBytes(join(gitDir, 'commondir')).catch(() => '')
     if (isFolder && common !== '') return undefined
     const commonDir = await realpath(resolve(gitDir, common.trim()))
+    if (!isFolder && !(await leadsBack({ workspace, gitDir, commonDir }))) return undefined
     await Promise.all([stat(join(gitDir, 'HEAD')), stat(join(commonDir, 'objects'))])
     return { workspace, gitDir, commonDir }
   } catch {
     return undefined
   }
+}
+
+/** As git leaves it: of a linked working tree the path of its `.git`, of a submodule the working tree itself. */
+const leadsBack = async ({ workspace, gitDir, commonDir }: Repository): Promise<boolean> => {
+  if (gitDir !== commonDir) {
+    const pointer = (await firstBytes(join(gitDir, 'gitdir'))).trim()
+    return (
+      dirname(gitDir) === join(commonDir, 'worktrees') &&
+      (await realpath(resolve(gitDir, pointer))) === join(workspace, '.git')
+    )
+  }
+  const [, tree] =
+    /^\s*worktree\s*=\s*"?([^"\n]+?)"?\s*$/m.exec(await firstBytes(join(gitDir, 'config'))) ?? []
+  return tree !== undefined && (await realpath(resolve(gitDir, tree))) === workspace
 }
 
 const FIRST_BYTES = 4_096

@@ -1,12 +1,12 @@
 /** The worker's side of a git operation. */
 import { randomBytes } from 'node:crypto'
-import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { extname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { z } from 'zod'
 import { isWithin } from '../closed-places.ts'
 import { reportCommand } from '../command-report.ts'
+import { removedAfter } from '../removed-after.ts'
 import type { Sandbox, SandboxNeeds } from '../sandbox.ts'
 import type { ToolContext, ToolOutput } from '../tool.ts'
 import { GitAnswer, type GitRequest, type Operation } from './git-protocol.ts'
@@ -50,33 +50,30 @@ export const runGit = async <Value extends z.ZodType>(
   const request: GitRequest = { repository, scratch, operation }
   // Going online takes what the sandbox hides: keys, the network. It writes nothing but to the remote.
   const wrapped = online
-    ? { ok: true as const, argv: COMMAND, env: { ...env } }
+    ? { ok: true as const, argv: COMMAND, env: { ...env }, forbidden: [] }
     : await sandbox.wrap(COMMAND, workspace, needsOf(operation, repository))
   if (!wrapped.ok) return refused(wrapped.refusal, 'refused by the sandbox')
   const lock = operation.kind === 'commit' || online ? [flock, '--exclusive', repository.gitDir] : []
   const [program = process.execPath, ...rest] = [...lock, ...wrapped.argv]
   signal.throwIfAborted()
   context.assertLease()
-  using _ = guard.temporary(scratch)
-  try {
-    const result = await guard.run({
-      key: `${callKey}/${key}`,
-      argv: [program, ...rest],
-      cwd: workspace,
-      env: wrapped.env,
-      input: JSON.stringify(request),
-      timeoutMs,
-      keepChars: KEEP_CHARS,
-      signal,
-    })
-    if (result.killedBy !== undefined || result.exitCode !== 0)
-      return { ok: false, output: reportCommand(result, timeoutMs / 1000) }
-    const answer = GitAnswer.parse(JSON.parse(result.stdout))
-    if (!answer.ok) return refused(answer.refused, 'refused')
-    return { ok: true, value: value.parse(answer.value) }
-  } finally {
-    await rm(scratch, { recursive: true, force: true })
-  }
+  // Hooks of the repository may have run.
+  await using _ = removedAfter(guard, [scratch, ...wrapped.forbidden])
+  const result = await guard.run({
+    key: `${callKey}/${key}`,
+    argv: [program, ...rest],
+    cwd: workspace,
+    env: wrapped.env,
+    input: JSON.stringify(request),
+    timeoutMs,
+    keepChars: KEEP_CHARS,
+    signal,
+  })
+  if (result.killedBy !== undefined || result.exitCode !== 0)
+    return { ok: false, output: reportCommand(result, timeoutMs / 1000) }
+  const answer = GitAnswer.parse(JSON.parse(result.stdout))
+  if (!answer.ok) return refused(answer.refused, 'refused')
+  return { ok: true, value: value.parse(answer.value) }
 }
 
 const name = () => `alex-git-${randomBytes(8).toString('hex')}`

@@ -1,17 +1,16 @@
 /** Which changes look like secrets that were about to be committed. */
 import { looksLikeKey } from '../../../redact.ts'
-import { isSecretName } from '../closed-places.ts'
+import { isExampleName, isSecretName } from '../closed-places.ts'
 
 const SECRET_FILES =
   /^(id_(rsa|dsa|ecdsa|ed25519)(_sk)?|.*\.(p12|pfx|ppk|jks|keystore|kdbx)|\.netrc|\.pgpass|\.git-credentials|\.htpasswd|\.vault-token)$/i
-/** Written to be shared; what stands in them is looked at like everything else. */
-const EXAMPLES = /\.(example|sample|template|dist)$/i
 
 /** Why a file of this name should not be committed, or undefined. */
 export const secretName = (path: string): string | undefined => {
   const segments = path.split('/')
   const name = segments.at(-1) ?? ''
-  if (segments.some((segment) => isSecretName(segment) && !EXAMPLES.test(segment)))
+  // What stands in an example is looked at like everything else.
+  if (segments.some((segment) => isSecretName(segment) && !isExampleName(segment)))
     return 'its name is that of a file of secrets'
   return SECRET_FILES.test(name) ? 'its name is that of a key or credentials' : undefined
 }
