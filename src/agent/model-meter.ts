@@ -7,7 +7,7 @@ import type { AgentTask, Budget } from './agent.ts'
 import type { Model, ModelAnswer, ModelFailure, ModelRequest } from './model.ts'
 import { type CostOf, nanoOf, type Prices, usdOf } from './prices.ts'
 import { type Spending, spendingOf } from './spending.ts'
-import { estimateInput, estimateText } from './tokens.ts'
+import { type Calibration, estimateInput, estimateText } from './tokens.ts'
 
 export interface Meter {
   /**
@@ -43,6 +43,8 @@ export interface MeterDeps {
   commit: () => Promise<void>
   model: Model
   prices: Prices
+  /** What providers counted before corrects our estimates, but only upwards: a budget must hold. */
+  calibration?: Calibration
 }
 
 /** Fewer tokens than this are no answer, unless the task asks for fewer. */
@@ -52,7 +54,7 @@ const ABORTED: ModelFailure = { kind: 'aborted', code: 'aborted', message: 'the 
 
 /** One per activation. */
 export const createMeter = (deps: MeterDeps): Meter => {
-  const { task, own, children = [], emit, commit, model, prices } = deps
+  const { task, own, children = [], emit, commit, model, prices, calibration } = deps
   const ofChildren = spendingOf(children)
   const spent = () => withChildren(spendingOf(own), ofChildren)
   let made = 0
@@ -60,7 +62,7 @@ export const createMeter = (deps: MeterDeps): Meter => {
   return {
     async ask(request, { thinks = false } = {}) {
       const costOf = await prices.of(request.model)
-      const input = estimateInput(request)
+      const input = Math.ceil(estimateInput(request) * Math.max(1, calibration?.ratio(request.model) ?? 1))
       const room = roomFor(request, input, task, spent(), costOf)
       if ('error' in room) return { kind: 'over_budget', ...room }
 

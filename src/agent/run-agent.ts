@@ -44,7 +44,16 @@ export const runAgent = async (run: AgentRun, deps: AgentDeps): Promise<AgentOut
   const prices = deps.prices ?? NO_PRICES
   const children = run.history.filter((event) => event.parent_task_id === task.task_id)
   const commit = () => emitter.commit()
-  const meter = createMeter({ task, own, children, emit, commit, model, prices })
+  const meter = createMeter({
+    task,
+    own,
+    children,
+    emit,
+    commit,
+    model,
+    prices,
+    calibration: deps.calibration,
+  })
   const asking = createAsking(run, deps, meter, own, emit)
   const ask = toolAsk(run, deps, meter, emit)
 

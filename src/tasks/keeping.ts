@@ -59,8 +59,11 @@ const STORE_LIVE_MS = 15_000
 const DAY_S = 86_400
 const IMPORT_LOOK_MS = 3_600_000
 
+/** As lib.lua has it: what is put back may be of any kind that this release knows. */
+const VERSION = '2'
+
 const flatOf = ({ task, seq, at, type, data, parent }: RawEntry): string[] => {
-  const flat = ['v', '1', 'task', task, 'seq', String(seq), 'at', String(at), 'type', type, 'data', data]
+  const flat = ['v', VERSION, 'task', task, 'seq', String(seq), 'at', String(at), 'type', type, 'data', data]
   return parent === undefined ? flat : [...flat, 'parent', parent]
 }
 

@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { createMeter } from '../../src/agent/model-meter.ts'
 import { createPrices } from '../../src/agent/prices.ts'
+import { type Calibration, createCalibration, estimateInput } from '../../src/agent/tokens.ts'
 import type { LogEvent } from '../../src/schemas/event.ts'
 import {
   activate,
@@ -303,7 +304,7 @@ describe('asked by somebody else than the loop', () => {
     signal: new AbortController().signal,
     onDelta: () => {},
   })
-  const meterOf = (max_total_tokens?: number) => {
+  const meterOf = (max_total_tokens?: number, calibration?: Calibration) => {
     const recorder = createRecorder()
     const { events, emit, commit } = recorder
     const { model, requests } = scripted([{ content: 'a sum', usage }])
@@ -314,6 +315,7 @@ describe('asked by somebody else than the loop', () => {
       commit,
       model,
       prices,
+      ...(calibration && { calibration }),
     })
     return { meter, events, requests }
   }
@@ -326,6 +328,18 @@ describe('asked by somebody else than the loop', () => {
       { event_type: 'model_call_start', call: '1.1' },
       { event_type: 'model_call_end', call: '1.1', outcome: 'answered', usage, cost_usd: COST },
     ])
+  })
+
+  test('a model that counts more than we do has its calls estimated so, one that counts less does not', async () => {
+    const estimates = [2, 0.8].map(async (ratio) => {
+      const calibration = createCalibration()
+      calibration.observe('model-a', 100 * ratio, 100)
+      const { meter, events } = meterOf(undefined, calibration)
+      await meter.ask(request())
+      return ofType(events, 'model_call_start')[0]?.estimated_input_tokens
+    })
+    const plain = estimateInput(request())
+    expect(await Promise.all(estimates)).toEqual([2 * plain, plain])
   })
 
   test('calls at the same time share what is left of the budget', async () => {

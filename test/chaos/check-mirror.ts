@@ -1,4 +1,5 @@
 /** Makes a history agree with itself again after its logs were changed. */
+import { countersOf, sumOf } from './check-spending.ts'
 import type { History } from './history.ts'
 
 /** Gives each entry the id and seq of its place. */
@@ -11,6 +12,16 @@ export const number = (history: History): void => {
       seqs.set(entry.task, entry.seq)
     }
   }
+}
+
+/** The service has counted what its logs say. */
+export const count = ({ logs, costs }: History): void => {
+  for (const [session, log] of Object.entries(logs)) {
+    const tasks = Map.groupBy(log, ({ task }) => task)
+    for (const [task, entries] of tasks) costs.tasks[task] = countersOf(entries)
+    costs.sessions[session] = costs.days[session] = countersOf(log)
+  }
+  costs.models = sumOf(Object.values(costs.days))
 }
 
 /** Readers see what the logs have: a session's all, or all but its beginning; a task's all, or its beginning. */

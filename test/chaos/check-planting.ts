@@ -1,5 +1,5 @@
 /** What a planted violation is, and how to get at the place where the example is broken. */
-import { mirror, number } from './check-mirror.ts'
+import { count, mirror, number } from './check-mirror.ts'
 import type { Cancel, Effect, History, LogEntry, ModelCall, Reader, Submission } from './history.ts'
 
 export interface Plant {
@@ -13,10 +13,10 @@ export interface Plant {
 }
 
 /** A row of a table of one rule's plants. */
-export type Row = [title: string, plant: Plant['plant']]
+export type Row = [title: string, plant: Plant['plant'], also?: string[] | undefined]
 export const against =
   (rule: string) =>
-  ([title, plant]: Row): Plant => ({ title, plant, rule })
+  ([title, plant, also = []]: Row): Plant => ({ title, plant, rule, also })
 
 /** The change, with ids, seqs and readers as if the service had written the log that way. */
 export const settled =
@@ -24,6 +24,7 @@ export const settled =
   (history: History): void => {
     change(history)
     number(history)
+    count(history)
     mirror(history)
   }
 

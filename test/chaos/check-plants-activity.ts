@@ -19,10 +19,12 @@ const lapsedPlants: Row[] = [
   [
     'the answer in the log was given to a worker that had lost the task',
     (h) => void (modelCallOf(h, 'reasked', 1).worker = 'w1.0'),
+    ['model_costs'],
   ],
   [
     'an answer was given to another worker, although nobody resumed the task',
     (h) => void (modelCallOf(h, 'plain', 1).worker = 'w2.0'),
+    ['model_costs'],
   ],
   [
     'a call was run of an answer that only a lost worker had',
@@ -46,6 +48,7 @@ const lapsedPlants: Row[] = [
   [
     'the question was put by an earlier activation of the same worker',
     (h) => void (modelCallOf(h, 'crashed', 1).at = entryOf(h, 'crashed', 'task_resumed').at - 1000),
+    ['model_costs'],
   ],
 ]
 
@@ -120,7 +123,11 @@ const answerPlants: Row[] = [
   ],
   ['a turn was answered twice', (h) => void (modelCallOf(h, 'plain', 2).turn = 1)],
   ['a turn was lost from the conversation', (h) => void (modelCallOf(h, 'plain', 2).turn = 3)],
-  ['a task got the answer to another', (h) => void (modelCallOf(h, 'plain', 2).marker = 'crashed')],
+  [
+    'a task got the answer to another',
+    (h) => void (modelCallOf(h, 'plain', 2).marker = 'crashed'),
+    ['model_costs'],
+  ],
   [
     'an answer is mixed of two',
     (h) =>
@@ -148,6 +155,7 @@ const answerPlants: Row[] = [
         entryOf(h, 'plain', type, 2).data['max_iterations'] = 3
       insertAfter(h, last, {})
     }),
+    ['model_costs'],
   ],
 ]
 

@@ -131,6 +131,7 @@ const stepPlants: Row[] = [
         entryOf(h, 'plain', 'think_complete', 2),
         entryOf(h, 'plain', 'iteration_complete', 2),
       ),
+    ['model_costs'],
   ],
   [
     'a task was completed that never started',
@@ -176,6 +177,6 @@ const orderPlants: Plant[] = [
 export const logPlants: readonly Plant[] = [
   ...endPlants,
   ...numberPlants,
-  ...stepPlants.map(([title, change]) => against('legal_steps')([title, settled(change)])),
+  ...stepPlants.map(([title, change, also]) => against('legal_steps')([title, settled(change), also])),
   ...orderPlants,
 ]

@@ -93,6 +93,7 @@ const submissionPlants: Row[] = [
       for (const { data } of copyWaiting(h, 's1'))
         data['task'] = entryOf(h, 'late', 'task_queued').data['task']
     }),
+    ['model_costs'],
   ],
   ['a task was queued in another session', (h) => void (submissionOf(h, 'waiting').session_id = 's2')],
   [
@@ -138,6 +139,7 @@ const deletionPlants: Row[] = [
       if (queued) queued.data = { task: '{"marker":"gone"}' }
       h.effects.splice(h.effects.indexOf(effectOf(h, 'gone.0.0')), 1)
     }),
+    ['model_costs'],
   ],
   [
     'a session acted after its deletion was confirmed',

@@ -1,8 +1,17 @@
 /** What a service could do wrong, one table: each breaks the example in one place, and the rule that must notice. */
 
-import { effectOf, entryOf, type Plant, remove, settled, submissionOf } from './check-planting.ts'
+import {
+  effectOf,
+  entryOf,
+  modelCallOf,
+  type Plant,
+  remove,
+  settled,
+  submissionOf,
+} from './check-planting.ts'
 import { activityPlants } from './check-plants-activity.ts'
 import { childrenPlants } from './check-plants-children.ts'
+import { costPlants } from './check-plants-costs.ts'
 import { logPlants } from './check-plants-log.ts'
 import { outsidePlants } from './check-plants-outside.ts'
 
@@ -10,6 +19,7 @@ export const planted: readonly Plant[] = [
   ...logPlants,
   ...childrenPlants,
   ...activityPlants,
+  ...costPlants,
   ...outsidePlants,
 ]
 
@@ -53,11 +63,8 @@ export const harmless: readonly Omit<Plant, 'rule'>[] = [
     }),
   },
   {
-    title: 'the first question of a task is put before its start is in the log',
-    plant: (h) => {
-      const [call] = h.modelCalls.filter(({ marker }) => marker === 'plain')
-      if (call) call.at -= 2000
-    },
+    title: 'a worker was lost between the log and the model',
+    plant: (h) => void h.modelCalls.splice(h.modelCalls.indexOf(modelCallOf(h, 'reasked', 0)), 1),
   },
   {
     title: 'a reader that left did not see the end',

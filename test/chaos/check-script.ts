@@ -1,11 +1,18 @@
 /** Writes the history of a small run by hand, step by step, on a clock of its own. */
-import { mirror, number } from './check-mirror.ts'
-import type { Effect, History, LogEntry, ModelCall, Plan, PlannedCall } from './history.ts'
+import { count, mirror, number } from './check-mirror.ts'
+import type { Effect, History, LogEntry, ModelCall, ModelUsage, Plan, PlannedCall } from './history.ts'
 import { taskText } from './plan.ts'
+import { MODEL, nanoOf } from './prices.ts'
 
 const T0 = 1_760_000_000_000
 const WORKERS = { 'w1.0': 'worker-1', 'w2.0': 'worker-2' } as const
 type Worker = keyof typeof WORKERS
+
+const ESTIMATE = {
+  estimated_input_tokens: 500,
+  estimated_cost_usd: nanoOf({ input_tokens: 500, output_tokens: 0, cached_tokens: 0 }) / 1e9,
+}
+const usageOf = (n: number): ModelUsage => ({ input_tokens: 400 + n, output_tokens: n, cached_tokens: 7 * n })
 
 interface ScriptTask {
   task_id: string
@@ -38,6 +45,7 @@ export const createScript = () => {
     logs: {},
     effects: [],
     modelCalls: [],
+    costs: { tasks: {}, sessions: {}, days: {}, models: {} },
     readers: [],
     faults: [],
     workers: Object.entries(WORKERS).map(([name, worker_id], i) => ({
@@ -51,6 +59,9 @@ export const createScript = () => {
   }
   /** By task and turn: the nonce of the answer in the log. */
   const answered = new Map<string, string>()
+  const attempts = new Map<string, number>()
+  /** By task: the model call that has no outcome yet. */
+  const open = new Map<string, string>()
 
   const log = (
     { task_id: task, session_id, parent }: ScriptTask,
@@ -105,11 +116,15 @@ export const createScript = () => {
       })
       return task
     },
-    start: (task: ScriptTask, worker: Worker) =>
-      log(task, 'task_started', { worker: WORKERS[worker], attempt: 1 }),
+    start(task: ScriptTask, worker: Worker) {
+      attempts.set(task.task_id, 1)
+      log(task, 'task_started', { worker: WORKERS[worker], attempt: 1 })
+    },
     resume(task: ScriptTask, worker: Worker, attempt: number, reason = 'worker_lost') {
       after(4000)
+      attempts.set(task.task_id, attempt)
       log(task, 'task_resumed', { worker: WORKERS[worker], attempt, reason })
+      script.endCall(task, 'lost')
     },
     /** Starts the call, with its children behind it. */
     delegate(task: ScriptTask, turn: number, index: number): ScriptTask[] {
@@ -124,8 +139,12 @@ export const createScript = () => {
     iteration: (task: ScriptTask, turn: number) =>
       log(task, 'iteration_start', { iteration: turn + 1, max_iterations: 8 }),
     /** Returns the answer's nonce. */
-    ask({ plan }: ScriptTask, turn: number, worker: string, end: ModelCall['end'] = 'answered'): string {
+    ask(task: ScriptTask, turn: number, worker: string, end: ModelCall['end'] = 'answered'): string {
+      const { plan, task_id } = task
       nonces += 1
+      const call = `${attempts.get(task_id)}.${nonces}`
+      open.set(task_id, call)
+      log(task, 'model_call_start', { call, model: MODEL, ...ESTIMATE })
       const nonce = `nonce${nonces}`
       const text = `turn ${turn} ${nonce} `
       const at = after(5)
@@ -138,17 +157,47 @@ export const createScript = () => {
         at,
         closedAt: after(50),
         end,
+        ...(end === 'answered' && { usage: usageOf(nonces) }),
       })
+      if (end === '500') script.endCall(task, 'refused')
       return nonce
     },
+    /** Of the call under way, if there is one. */
+    endCall(task: ScriptTask, outcome: 'lost' | 'refused') {
+      const call = open.get(task.task_id)
+      if (call === undefined) return
+      open.delete(task.task_id)
+      const estimated_usage = {
+        input_tokens: ESTIMATE.estimated_input_tokens,
+        output_tokens: 0,
+        cached_tokens: 0,
+      }
+      const { estimated_cost_usd } = ESTIMATE
+      log(task, 'model_call_end', {
+        call,
+        model: MODEL,
+        outcome,
+        ...(outcome === 'lost' && { estimated_usage, estimated_cost_usd }),
+      })
+    },
     think(task: ScriptTask, turn: number, nonce: string) {
+      const usage = usageOf(Number(nonce.slice('nonce'.length)))
+      const call = open.get(task.task_id)
+      open.delete(task.task_id)
       const { marker, turns } = task.plan
       answered.set(`${marker}.${turn}`, nonce)
       const tool_calls = (turns[turn]?.calls ?? []).map((_, index) => ({
         call_id: callId(turn, index),
         arguments: JSON.stringify(argumentsOf(task, turn, index)),
       }))
-      log(task, 'think_complete', { iteration: turn + 1, content: `turn ${turn} ${nonce}`, tool_calls })
+      log(task, 'think_complete', {
+        call,
+        iteration: turn + 1,
+        content: `turn ${turn} ${nonce}`,
+        tool_calls,
+        usage,
+        cost_usd: nanoOf(usage) / 1e9,
+      })
     },
     startCall(task: ScriptTask, turn: number, index: number) {
       const kind = kindOf(task, turn, index)
@@ -200,6 +249,7 @@ export const createScript = () => {
     },
     end(): History {
       number(history)
+      count(history)
       mirror(history)
       history.deletions.push({ session_id: 's3', sentAt: after(5), answeredAt: after(200), status: 204 })
       delete history.logs['s3']

@@ -32,7 +32,7 @@ describe('the checker of a chaos run', () => {
 
   test('has at least two planted violations for every rule', () => {
     const perRule = Map.groupBy(planted, ({ rule }) => rule)
-    expect(perRule.size).toBe(14)
+    expect(perRule.size).toBe(16)
     expect([...perRule].filter(([, plants]) => plants.length < 2)).toEqual([])
   })
 

@@ -1,6 +1,7 @@
 /** Judges the history of a chaos run: a table of rules, each of which the service has to keep whatever breaks. */
 import { modelAnswers, noLapsedActivation } from './check-answers.ts'
 import { children } from './check-children.ts'
+import { costSums, modelCosts } from './check-costs.ts'
 import { effectsInLease, effectsOnce } from './check-effects.ts'
 import { type Finding, factsOf, type Rule, type Violation } from './check-facts.ts'
 import { endsOnce, numbering, sessionOrder } from './check-log.ts'
@@ -27,6 +28,8 @@ const RULES = {
   session_order: sessionOrder,
   submissions,
   model_answers: modelAnswers,
+  model_costs: modelCosts,
+  cost_sums: costSums,
   leftovers,
   deletions,
 } satisfies Record<string, Rule>

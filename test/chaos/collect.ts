@@ -1,7 +1,8 @@
 /** Reads out of Redis and of the machine what a run left: logs, and all that should not be there any more. */
 import { readdirSync, readFileSync } from 'node:fs'
 import type { Redis } from 'ioredis'
-import type { Leftovers, LogEntry } from './history.ts'
+import { METRICS, sumOf } from './check-spending.ts'
+import type { Costs, Counted, Leftovers, LogEntry } from './history.ts'
 
 const UNFINISHED = ['pending', 'running', 'waiting']
 const PAGE = 1000
@@ -91,6 +92,31 @@ export const createCollector = (redis: Redis, prefix: string) => {
         logs[session] = await readLog(key)
       }
       return logs
+    },
+    async costs(): Promise<Costs> {
+      const costs: Costs = { tasks: {}, sessions: {}, days: {}, models: {} }
+      const add = (counted: Counted, metric: string, value: string) =>
+        void (counted[metric] = (counted[metric] ?? 0) + Number(value))
+      for (const key of await keysOf(redis, `${prefix}:task:*`)) {
+        const record = await redis.hmget(key, ...METRICS)
+        costs.tasks[key.slice(`${prefix}:task:`.length)] = sumOf([
+          Object.fromEntries(METRICS.map((name, i) => [name, Number(record[i] ?? 0)])),
+        ])
+      }
+      for (const session of await redis.zrange(`${prefix}:sessions`, '0', '-1')) {
+        const counted: Counted = (costs.sessions[session] = {})
+        for (const [field, value] of Object.entries(await redis.hgetall(`${prefix}:session:${session}`))) {
+          const [, metric] = /^used:(\w+):/.exec(field) ?? []
+          if (metric !== undefined) add(counted, metric, value)
+        }
+      }
+      for (const key of await keysOf(redis, `${prefix}:costs:*`))
+        for (const [field, value] of Object.entries(await redis.hgetall(key))) {
+          const [first = '', second = ''] = field.split(' ')
+          if (key.endsWith(':models')) add(costs.models, first, value)
+          else add((costs.days[first] ??= {}), second, value)
+        }
+      return costs
     },
     lastIds: async (sessions: readonly string[]) =>
       Promise.all(sessions.map((id) => redis.hget(`${prefix}:session:${id}`, 'last_id'))),

@@ -1,10 +1,11 @@
 /** The service under test: API and worker processes, each behind a proxy of its own, started again when they end. */
-import { mkdir } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { freePort } from '../support/free-port.ts'
 import type { WorkerLife } from './history.ts'
 import type { ModelServer } from './model-server.ts'
+import { CONFIG } from './prices.ts'
 import { type FleetProcess, startProcess } from './process.ts'
 import { type Proxy, startProxy } from './proxy.ts'
 
@@ -35,12 +36,15 @@ export const startFleet = async (options: Options) => {
   const home = join(folder, 'home')
   await mkdir(logFolder, { recursive: true })
   await mkdir(home, { recursive: true })
+  const config = join(folder, 'config.json')
+  await writeFile(config, JSON.stringify(CONFIG))
   const lives: WorkerLife[] = []
   let stopping = false
 
   const common = (proxy: Proxy) => ({
     HOME: home,
     ALEX_HOME: join(home, 'alex'),
+    ALEX_CONFIG: config,
     ALEX_LOG_FORMAT: 'json',
     ALEX_REDIS_PREFIX: prefix,
     ALEX_WORKSPACE_DIR: workspace,

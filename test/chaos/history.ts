@@ -18,6 +18,8 @@ export interface History {
   logs: Record<string, LogEntry[]>
   effects: Effect[]
   modelCalls: ModelCall[]
+  /** As Redis counts them after the run. */
+  costs: Costs
   readers: Reader[]
   faults: Fault[]
   workers: WorkerLife[]
@@ -104,6 +106,27 @@ export interface Effect {
   at: number
 }
 
+export interface ModelUsage {
+  input_tokens: number
+  output_tokens: number
+  /** Part of the input. */
+  cached_tokens: number
+}
+
+/** Counters of model calls by name: `cost_nano`, `estimated_nano` … */
+export type Counted = Record<string, number>
+
+export interface Costs {
+  /** By task, of records that are there. */
+  tasks: Record<string, Counted>
+  /** By session, over its models. */
+  sessions: Record<string, Counted>
+  /** By session, over all days and models; of deleted sessions too. */
+  days: Record<string, Counted>
+  /** Over all days and models. */
+  models: Counted
+}
+
 /** One request that the scripted model server met. */
 export interface ModelCall {
   /** Unique per request; the answer's text or its calls' tokens carry it. */
@@ -119,6 +142,8 @@ export interface ModelCall {
   /** When the exchange was over for the server; `end` says how. */
   closedAt: number
   end: 'answered' | 'closed_by_client' | ModelFault
+  /** What it told with its answer. */
+  usage?: ModelUsage
 }
 
 /** One client of an event stream, over all its reconnects. */

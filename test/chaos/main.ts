@@ -98,6 +98,7 @@ const run = async (settings: Settings, folder: string): Promise<History> => {
     logs: await collector.logs(),
     effects: await effects.all(),
     modelCalls: model.calls,
+    costs: await collector.costs(),
     readers: readers.readers,
     faults: faults.faults,
     workers: fleet.lives,

@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
-import type { ModelCall, ModelFault, Plan, PlannedCall, PlannedTurn } from './history.ts'
+import type { ModelCall, ModelFault, ModelUsage, Plan, PlannedCall, PlannedTurn } from './history.ts'
 import { planOf } from './plan.ts'
 
 interface Message {
@@ -14,9 +14,11 @@ interface Message {
   content: unknown
 }
 
-interface Options {
+export interface ServerOptions {
   /** The shell command or the tool call that makes a planned call take effect. */
   callFor: (call: PlannedCall, token: string) => { name: string; arguments: object }
+  /** Told of each request before it is answered. */
+  onRequest?: (call: ModelCall, messages: readonly Message[]) => void
 }
 
 /** Longer than the idle time-out of a model call. */
@@ -25,7 +27,7 @@ const CHUNKS = 4
 /** A command that sleeps longer than this is one that a stopped worker can be caught with. */
 const LONG_MS = 4000
 
-export const startModelServer = async ({ callFor }: Options) => {
+export const startModelServer = async ({ callFor, onRequest }: ServerOptions) => {
   const calls: ModelCall[] = []
   const faultsGiven = new Set<string>()
   const sleepers: { worker: string; until: number }[] = []
@@ -48,6 +50,7 @@ export const startModelServer = async ({ callFor }: Options) => {
       end: 'answered',
     }
     calls.push(call)
+    onRequest?.(call, messages)
     const gone = new AbortController()
     response.on('close', () => {
       if (call.closedAt > 0) return
@@ -64,7 +67,8 @@ export const startModelServer = async ({ callFor }: Options) => {
     }
     const chunks = chunksOf(plan, planned, turn, nonce)
     call.text = chunks.map((chunk) => ('content' in chunk ? String(chunk.content) : '')).join('')
-    await stream(response, chunks, planned.modelMs, signal)
+    const told = (call.usage = usageOf(nonce))
+    await stream(response, chunks, planned.modelMs, told, signal)
     const [first] = planned.calls
     if (first && first.beforeMs > LONG_MS) sleepers.push({ worker, until: Date.now() + first.beforeMs })
   }
@@ -122,9 +126,31 @@ const frame = (delta: object, finish: string | null = null): string => {
   const choices = [{ index: 0, delta, finish_reason: finish }]
   return `data: ${JSON.stringify({ id: 'x', object: 'chat.completion.chunk', created: 1, model: 'scripted', choices })}\n\n`
 }
-const USAGE = `data: ${JSON.stringify({ id: 'x', object: 'chat.completion.chunk', created: 1, model: 'scripted', choices: [], usage: { prompt_tokens: 10, completion_tokens: 5, total_tokens: 15 } })}\n\n`
+const usageFrame = ({ input_tokens, output_tokens, cached_tokens }: ModelUsage): string => {
+  const usage = {
+    prompt_tokens: input_tokens,
+    completion_tokens: output_tokens,
+    total_tokens: input_tokens + output_tokens,
+    prompt_tokens_details: { cached_tokens },
+  }
+  return `data: ${JSON.stringify({ id: 'x', object: 'chat.completion.chunk', created: 1, model: 'scripted', choices: [], usage })}
 
-const stream = async (response: ServerResponse, deltas: object[], ms: number, signal: AbortSignal) => {
+`
+}
+
+/** Another one each time, so that no two answers can be taken for each other. */
+const usageOf = (nonce: string): ModelUsage => {
+  const [input = 0, output = 0, cached = 0] = Buffer.from(nonce, 'hex')
+  return { input_tokens: 3000 + input, output_tokens: 1 + output, cached_tokens: cached * 10 }
+}
+
+const stream = async (
+  response: ServerResponse,
+  deltas: object[],
+  ms: number,
+  usage: ModelUsage,
+  signal: AbortSignal,
+) => {
   response.writeHead(200, { 'Content-Type': 'text/event-stream' })
   const step = ms / (deltas.length + 1)
   for (const delta of [{ role: 'assistant', content: '' }, ...deltas]) {
@@ -133,7 +159,7 @@ const stream = async (response: ServerResponse, deltas: object[], ms: number, si
     if (signal.aborted) return
   }
   const tools = deltas.some((delta) => 'tool_calls' in delta)
-  response.end(`${frame({}, tools ? 'tool_calls' : 'stop')}${USAGE}data: [DONE]\n\n`)
+  response.end(`${frame({}, tools ? 'tool_calls' : 'stop')}${usageFrame(usage)}data: [DONE]\n\n`)
 }
 
 const fail = async (response: ServerResponse, call: ModelCall, fault: ModelFault, signal: AbortSignal) => {

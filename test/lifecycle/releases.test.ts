@@ -13,20 +13,23 @@ import { completed, newSession, readRaw, runTask, step, watch } from '../support
 const fixture = (name: string) => readFile(join(import.meta.dirname, 'fixtures', name), 'utf8')
 const Line = z.tuple([z.string(), z.array(z.string())])
 
-test('the log of release 1 folds to the messages it folded to then', async () => {
-  const lines = (await fixture('log-v1.jsonl')).trim().split('\n')
+test.for(['1', '2'])('the log of release %s folds to the messages it folded to then', async (release) => {
+  const lines = (await fixture(`log-v${release}.jsonl`)).trim().split('\n')
   const history = lines.map((line) => {
     const [id, fields] = Line.parse(JSON.parse(line))
+    expect(fields.slice(0, 2)).toEqual(['v', release])
     return eventOf('recorded', entryOf(id, fields))
   })
   expect(history.filter(({ event_type }) => event_type === 'foreign')).toEqual([])
   const last = history.at(-1)?.task_id ?? ''
   const own = history.filter(({ task_id }) => task_id === last)
   expect([...foldTranscript(history, last), ...foldTask(own)]).toEqual(
-    JSON.parse(await fixture('log-v1.messages.json')),
+    JSON.parse(await fixture(`log-v${release}.messages.json`)),
   )
 })
 
+const OWN = '2'
+const NEWER = '3'
 const SECRET = 'a-secret-of-some-length'
 
 /** Appends what a newer release would: an unknown type, a known one in a shape of its own, a known one with more. */
@@ -43,7 +46,7 @@ const appendNewer = async (
   const ids: string[] = []
   for (const [i, [type, data]] of entries.entries()) {
     const seq = String(100 + i)
-    const fields = ['v', '2', 'task', task.task_id, 'seq', seq, 'at', String(Date.now()), 'type', type]
+    const fields = ['v', NEWER, 'task', task.task_id, 'seq', seq, 'at', String(Date.now()), 'type', type]
     const prev = (await redis.hget(store.key('session', task.session_id), 'last_id')) ?? '0-0'
     const id = String(await redis.xadd(log, '*', ...fields, 'data', JSON.stringify(data), 'hue', 'blue'))
     await redis.hset(store.key('session', task.session_id), 'last_id', id)
@@ -124,7 +127,7 @@ test('records of a newer release with fields and words of their own are shown an
   const task = await runTask(api.store, newSession())
   await task.finish()
   const key = api.store.key('task', task.task_id)
-  await api.redis.hset(key, { v: '2', hue: 'blue', stop_reason: 'bored', resume_reason: 'moved' })
+  await api.redis.hset(key, { v: NEWER, hue: 'blue', stop_reason: 'bored', resume_reason: 'moved' })
   for (const path of [`/api/tasks/${task.task_id}`, '/api/tasks'])
     expect((await api.request(path)).status).toBe(200)
 })
@@ -134,7 +137,7 @@ test('a worker leaves alone what a newer release has worked on, until a newer wo
   service.model.on({ userMessage: /task/ }, { content: 'done' })
   const newer = await service.submit({ task: 'a newer task' })
   const key = service.store.key('task', newer.task_id)
-  await service.redis.hset(key, { v: '2', new_field: 'x' })
+  await service.redis.hset(key, { v: NEWER, new_field: 'x' })
   await service.startWorker({ ALEX_WORKER_CONCURRENCY: '1' })
   for (let i = 0; i < 3; i++) {
     const { task_id } = await service.submit({ task: `an ordinary task ${i}` })
@@ -145,6 +148,6 @@ test('a worker leaves alone what a newer release has worked on, until a newer wo
     async () => (await service.redis.exists(`${service.prefix}:tickets:${newer.task_id}.1`)) === 0,
   )
   expect(await service.store.get(newer.task_id)).toMatchObject({ status: 'pending', attempt: 0 })
-  await service.redis.hset(key, 'v', '1')
+  await service.redis.hset(key, 'v', OWN)
   expect(await service.ended(newer.task_id)).toMatchObject({ status: 'completed', attempts: 1 })
 })

@@ -71,10 +71,10 @@ test('what this release writes has the shape of its recorded log', async () => {
     JSON.stringify([id, fields]).replaceAll(/(\\"worker\\":\\")[^\\]+/g, '$1host-1-aaaa'),
   )
   if (process.env['ALEX_TEST_RECORD'] === 'true') {
-    await writeFile(join(FIXTURES, 'log-v1.jsonl'), `${log.join('\n')}\n`)
-    await writeFile(join(FIXTURES, 'log-v1.messages.json'), `${JSON.stringify(folded, null, 2)}\n`)
+    await writeFile(join(FIXTURES, 'log-v2.jsonl'), `${log.join('\n')}\n`)
+    await writeFile(join(FIXTURES, 'log-v2.messages.json'), `${JSON.stringify(folded, null, 2)}\n`)
   }
-  const recorded = (await readFile(join(FIXTURES, 'log-v1.jsonl'), 'utf8')).trim().split('\n')
+  const recorded = (await readFile(join(FIXTURES, 'log-v2.jsonl'), 'utf8')).trim().split('\n')
   expect(log.map(shapeOf)).toEqual(recorded.map(shapeOf))
 })
 

@@ -164,6 +164,46 @@ test('a task whose budget is used up fails with its best answer so far', async (
   })
 })
 
+test('a budget holds over subagents: none of them starts a call that could break it', async () => {
+  const service = await startPriced()
+  const subtasks = ['the first part', 'the second part']
+  service.model.on(
+    { userMessage: 'the parent', turnIndex: 0 },
+    { ...calls(['subagent', { subtasks }]), usage },
+  )
+  service.model.on({ userMessage: 'the parent', turnIndex: 1 }, { content: 'put together', usage })
+  // They would go on until their iterations are used up.
+  service.model.on({ userMessage: /part/ }, { content: 'so far', ...calls(['list_files', {}]), usage })
+  await service.startWorker()
+  const BUDGET = 0.02
+  const { task_id } = await service.submit({ task: 'the parent', max_cost_usd: BUDGET, max_iterations: 50 })
+  const parent = await service.ended(task_id)
+  const log = await service.log()
+  const ends = log.filter((event) => event.event_type === 'task_failed')
+  expect(ends.filter((event) => event.parent_task_id === task_id)).toMatchObject(
+    subtasks.map(() => ({
+      stop_reason: 'budget',
+      error: { code: 'budget_exceeded' },
+      partial_answer: 'so far',
+    })),
+  )
+  // At each start: what was spent, and the most that all calls under way can cost.
+  const most = new Map<string, number>()
+  const worst = log.map((event) => {
+    if (event.event_type === 'model_call_start')
+      most.set(
+        `${event.task_id} ${event.call}`,
+        (event.estimated_cost_usd ?? Infinity) + event.max_tokens * 1e-5,
+      )
+    if (event.event_type === 'think_complete')
+      most.set(`${event.task_id} ${event.call}`, event.cost_usd ?? Infinity)
+    return [...most.values()].reduce((sum, cost) => sum + cost, 0)
+  })
+  expect(Math.max(...worst)).toBeLessThanOrEqual(BUDGET + 1e-9)
+  expect(parent.stop_reason).toMatch(/^(budget|final_answer)$/)
+  expect((await service.cost()).models).toMatchObject([{ model: 'priced', model_calls: most.size }])
+})
+
 test('the offline model is free', async () => {
   const service = await startService()
   await service.startWorker({ OPENAI_BASE_URL: '', OPENAI_API_KEY: '' })

@@ -1,6 +1,8 @@
 local P = KEYS[1] -- the prefix. This is shared vocabulary, put in front of every script.
--- Of log entries and records. A release reads its own and the one before.
-local VERSION = '1'
+-- Of log entries and records. A release reads its own and the one before. It grows with a type of entry that the
+-- release before does not know: its workers then leave tasks with such entries to newer ones (begin.lua).
+-- 2: `model_call_start`, `model_call_end`, `context_compression`.
+local VERSION = '2'
 local TICKET_RECHECK = 2000
 local TICKET_RECHECK_MAX = 300000
 local MAX_LOSSES = 5
