@@ -1,7 +1,8 @@
 /**
  * One answer out of models that may be slow, overloaded or gone. What to do is decided by the failure's class:
  * overloaded, network and time-out are tried again with growing waits, then with the next model; a context that
- * does not fit is compressed once, then goes to the next model; a rejected request fails at once.
+ * does not fit is compressed once, then goes to the next model; a request with a parameter that the endpoint does not
+ * take is made again without it; a rejected request fails at once.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Log } from '../log.ts'
@@ -81,6 +82,8 @@ export const callModel = async (
 
     const { failure } = result
     tries[failure.kind] += 1
+    // Each time one parameter fewer, so this ends.
+    if (failure.kind === 'unsupported') continue
     const overflowed = failure.kind === 'context_overflow' && !compressed
     const shorter: Prepared = overflowed ? await deps.prepare(model, true) : { kind: 'full' }
     if (shorter.kind === 'stopped') return shorter
@@ -115,6 +118,7 @@ const noTries = (): Tries => ({
   network: 0,
   timeout: 0,
   context_overflow: 0,
+  unsupported: 0,
   rejected: 0,
   aborted: 0,
 })

@@ -41,8 +41,11 @@ export interface ModelAnswer {
 }
 
 export interface ModelFailure {
-  /** `overloaded`, `network`, `timeout` are worth a retry; `context_overflow` after compression; `rejected` never. */
-  kind: 'overloaded' | 'network' | 'timeout' | 'context_overflow' | 'rejected' | 'aborted'
+  /**
+   * `overloaded`, `network`, `timeout` are worth a retry; `context_overflow` after compression; `rejected` never.
+   * `unsupported`: the endpoint refused a parameter that it will not be sent again; worth a retry at once.
+   */
+  kind: 'overloaded' | 'network' | 'timeout' | 'context_overflow' | 'unsupported' | 'rejected' | 'aborted'
   /** Stable, e.g. `rate_limited`, `unauthorized`, `bad_request`. */
   code: string
   message: string

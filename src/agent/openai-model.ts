@@ -24,7 +24,7 @@ const MAX_ANSWER_CHARS = 8_000_000
 /** The library's own limit ends waiting for headers; the idle time-out is the one that counts. */
 const LIBRARY_TIMEOUT_MS = 3_600_000
 
-/** Keeps what each model turned out not to take, for as long as it lives. */
+/** One HTTP request for each call. Keeps what each model turned out not to take, for as long as it lives. */
 export const createOpenAiModel = ({
   apiKey,
   baseUrl = 'https://api.openai.com/v1',
@@ -44,7 +44,8 @@ export const createOpenAiModel = ({
     logLevel: 'off',
   } as const
 
-  const attempt = async (request: ModelRequest, quirks: Quirks): Promise<Result | Quirks> => {
+  const attempt = async (request: ModelRequest): Promise<Result> => {
+    const quirks = known.get(request.model) ?? ALL_TAKEN
     using wire = createWire(request.signal, idleTimeoutMs)
     const builder = createAnswerBuilder(request)
     try {
@@ -61,8 +62,14 @@ export const createOpenAiModel = ({
       )
     } catch (error) {
       const refused = wire.refused()
-      if (refused && !request.signal.aborted)
-        return withoutRefused(quirks, refused) ?? failed({ ...httpFailure(refused), unbilled: true })
+      if (refused && !request.signal.aborted) {
+        const failure: ModelFailure = { ...httpFailure(refused), unbilled: true }
+        const without = withoutRefused(quirks, refused)
+        if (without === null) return failed(failure)
+        // Another call may have learnt more meanwhile.
+        if ((known.get(request.model) ?? ALL_TAKEN) === quirks) known.set(request.model, without)
+        return failed({ ...failure, kind: 'unsupported', code: 'unsupported_parameter' })
+      }
       if (error instanceof APIError && error.error) return failed(streamFailure(error.error))
       const broken = brokenBy(error)
       return (
@@ -73,12 +80,8 @@ export const createOpenAiModel = ({
 
   return async (request) => {
     if (request.signal.aborted) return failed(ABORTED)
-    for (;;) {
-      const quirks = known.get(request.model) ?? ALL_TAKEN
-      const result = await attempt(request, quirks)
-      if ('ok' in result) return apiKey ? masked(result, apiKey) : result
-      known.set(request.model, result)
-    }
+    const result = await attempt(request)
+    return apiKey ? masked(result, apiKey) : result
   }
 }
 
@@ -151,7 +154,7 @@ const NOT_AN_API: ModelFailure = {
   unbilled: true,
 }
 
-/** A connection that failed like this never carried a request. */
+/** A connection that failed like this never carried a request. (Ports that browsers must not ask have no code.) */
 const NOT_REACHED = ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH']
 
 /** The innermost cause says what happened (`ECONNREFUSED …`); the outer ones say `Connection error.` */
@@ -163,7 +166,7 @@ const brokenBy = (error: unknown): ModelFailure => {
     kind: 'network',
     code: 'connection_failed',
     message: messageOf(root) || code || 'the connection failed',
-    ...(NOT_REACHED.includes(code) ? { unbilled: true } : {}),
+    ...(NOT_REACHED.includes(code) || messageOf(root) === 'bad port' ? { unbilled: true } : {}),
   }
 }
 

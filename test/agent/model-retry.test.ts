@@ -57,7 +57,7 @@ const tried = async (
       ...extra,
     },
   )
-  return { outcome, errors: ofType(events, 'error'), models: asked.map((call) => call.model), asked }
+  return { outcome, events, errors: ofType(events, 'error'), models: asked.map((call) => call.model), asked }
 }
 
 const repeat = (kind: ModelFailure['kind'], times: number) =>
@@ -79,6 +79,15 @@ test.each([
   const { outcome, models } = await tried(repeat(kind, 20))
   expect(outcome).toMatchObject({ kind: 'failed', failure: { kind, message: `it was ${kind}` } })
   expect(models).toHaveLength(calls)
+})
+
+test('a request without the parameter that was refused is a call of its own, made at once', async () => {
+  const refused = failure('unsupported', { unbilled: true })
+  const { outcome, errors, events } = await tried([refused, refused])
+  expect(outcome).toMatchObject({ kind: 'answer' })
+  expect(errors).toEqual([])
+  expect(ofType(events, 'model_call_start').map(({ call }) => call)).toEqual(['1.1', '1.2', '1.3'])
+  expect(ofType(events, 'model_call_end').map((end) => end.outcome)).toEqual(['refused', 'refused'])
 })
 
 test('waits grow and keep to Retry-After', async () => {

@@ -173,6 +173,11 @@ describe('requests', () => {
       response.end()
     })
     const model = createOpenAiModel({ baseUrl, temperature: 0 })
+    for (let calls = 1; calls <= 3; calls++) {
+      const failure = { kind: 'unsupported', code: 'unsupported_parameter', unbilled: true }
+      expect(await model(request())).toMatchObject({ ok: false, failure })
+      expect(bodies, 'a request for each call').toHaveLength(calls)
+    }
     expect((await model(request())).ok).toBe(true)
     expect(bodies).toHaveLength(4)
     expect(bodies[3]).toMatchObject({ max_completion_tokens: 100 })
