@@ -82,13 +82,15 @@ const overlaps = (fault: Fault, from: number, until: number) =>
   fault.at <= until && (fault.until ?? fault.at) >= from
 
 /**
- * From a worker's kill to `task_resumed` of each task it held, less the time no slot was free. `up`: while Redis
- * was; `again`: of these a further loss in a row, after which a task looks for a worker without another such one.
+ * From a worker's kill to `task_resumed` of each task it held, less the time no slot was free. `alone`: neither
+ * Redis nor another worker was killed or frozen meanwhile (it may have been the one that took the task up); `again`: of
+ * these a further loss in a row, after which a task looks for a worker without another such one.
  */
-export const recoveries = (history: History): { all: Spread; up: Spread; again: Spread } => {
+export const recoveries = (history: History): { all: Spread; alone: Spread; again: Spread } => {
   const spans = spansOf(history)
   const idOf = new Map(history.workers.map((life) => [life.name, life.worker_id]))
   const outages = history.faults.filter(({ kind }) => kind === 'kill_redis')
+  const others = history.faults.filter(({ kind }) => kind === 'kill_worker' || kind === 'stop_worker')
   const found = history.faults
     .filter((fault) => fault.kind === 'kill_worker')
     .flatMap((fault) => {
@@ -98,13 +100,15 @@ export const recoveries = (history: History): { all: Spread; up: Spread; again: 
       return lost.flatMap(({ next, losses }) => {
         if (!next || !isLoss(next)) return []
         const ms = next.at - fault.at - fullMs(history, spans, fault.at, next.at)
-        const up = !outages.some((outage) => overlaps(outage, fault.at - 4000, next.at))
-        return [{ ms, up, again: up && losses > 1 }]
+        const alone =
+          !outages.some((outage) => overlaps(outage, fault.at - 4000, next.at)) &&
+          !others.some((other) => other !== fault && overlaps(other, fault.at, next.at))
+        return [{ ms, alone, again: alone && losses > 1 }]
       })
     })
   return {
     all: spreadOf(found.map(({ ms }) => ms)),
-    up: spreadOf(found.filter(({ up }) => up).map(({ ms }) => ms)),
+    alone: spreadOf(found.filter(({ alone }) => alone).map(({ ms }) => ms)),
     again: spreadOf(found.filter(({ again }) => again).map(({ ms }) => ms)),
   }
 }

@@ -27,7 +27,7 @@ export const summaryOf = (history: History): string => {
     'faults:',
     ...faults,
     `kill → task_resumed (ms, less the time no slot was free): ${told(recovered.all)}`,
-    `  while Redis was up: ${told(recovered.up)}`,
+    `  nothing else killed or frozen meanwhile: ${told(recovered.alone)}`,
     `  of these a further loss in a row: ${told(recovered.again)}`,
     `last step on a draining worker → task_resumed (ms): ${told(handedOver.all)}`,
     `  nothing else broken meanwhile: ${told(handedOver.alone)}`,
