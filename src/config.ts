@@ -63,12 +63,16 @@ export const loadConfig = ({
 
   const parsed = Config.safeParse(withComputedDefaults(given, env, cwd))
   for (const issue of parsed.error?.issues ?? []) problems.push(problemOf(issue, given))
-  problems.push(...exposure(given))
+  problems.push(...exposure(given), ...passwordTwice(parsed.data))
   if (!parsed.success || problems.length > 0) throw new ConfigError(problems)
 
   const warnings = fromFile.exposed ? [`${file} holds a key and others can read it: chmod 600 ${file}`] : []
   const sources = CONFIG_KEYS.map((key) => [key, given.get(key)?.source ?? 'default'])
-  return { config: parsed.data, sources: Sources.parse(Object.fromEntries(sources)), warnings }
+  return {
+    config: withRedisPassword(parsed.data),
+    sources: Sources.parse(Object.fromEntries(sources)),
+    warnings,
+  }
 }
 
 /** As `loadConfig`; wrong configuration is told on stderr and ends the process with `EX_CONFIG`. */
@@ -106,6 +110,20 @@ export const childEnvironment = (changes: Record<string, string> = {}): NodeJS.P
   ...process.env,
   ...changes,
 })
+
+/** Whoever connects knows only the URL, so the password goes there. */
+const withRedisPassword = (config: Config): Config => {
+  const url = URL.parse(config.redis_url ?? '')
+  if (url === null || config.redis_password === undefined) return config
+  url.password = encodeURIComponent(config.redis_password)
+  return { ...config, redis_url: url.href }
+}
+
+const passwordTwice = ({ redis_url = '', redis_password }: Partial<Config> = {}): string[] => {
+  const inUrl = decodeURIComponent(URL.parse(redis_url)?.password ?? '')
+  const differs = inUrl !== '' && redis_password !== undefined && inUrl !== redis_password
+  return differs ? ['redis_url holds another password than redis_password: keep one'] : []
+}
 
 const Sources = z.record(Config.keyof(), z.string())
 

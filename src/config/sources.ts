@@ -77,7 +77,7 @@ export const readEnvironment = (env: NodeJS.ProcessEnv, where: string): Source =
       found.values.set(key, { value: env[name], source })
     } else if (file) {
       const content = readSecret(file, `${name}_FILE in ${where}`, found.problems)
-      if (content)
+      if (content !== undefined)
         found.values.set(key, { value: content, source: `${file}, named by ${name}_FILE in ${where}` })
     }
   }
@@ -89,9 +89,13 @@ export const readEnvironment = (env: NodeJS.ProcessEnv, where: string): Source =
   return found
 }
 
+/** An empty file is a problem: tokens that silently were none would leave the API open. */
 const readSecret = (file: string, source: string, problems: string[]): string | undefined => {
   try {
-    return readFileSync(file, 'utf8').trim()
+    const content = readFileSync(file, 'utf8').trim()
+    if (content !== '') return content
+    problems.push(`${source} names ${file}, which is empty`)
+    return undefined
   } catch (error) {
     problems.push(`${source} names ${file}, which cannot be read (${codeOf(error)})`)
     return undefined
