@@ -3,7 +3,7 @@
  * Precedence: defaults < configuration file < `.env` < environment < command line. An empty string is not set.
  */
 import { homedir } from 'node:os'
-import { join, parse } from 'node:path'
+import { join, parse, resolve } from 'node:path'
 import { z } from 'zod'
 import { CONFIG_KEYS, Config, type ConfigKey, settingOf } from './config/schema.ts'
 import { type Given, readArguments, readConfigFile, readDotenv, readEnvironment } from './config/sources.ts'
@@ -40,6 +40,8 @@ export interface LoadedConfig {
   config: Config
   /** Where each value came from, in words; `default` when nobody set it. */
   sources: Record<ConfigKey, string>
+  /** Absolute paths of files that secrets were read from: no tool may read them. */
+  secretFiles: string[]
   /** What a person should know, though nothing is wrong. */
   warnings: string[]
 }
@@ -71,6 +73,7 @@ export const loadConfig = ({
   return {
     config: withRedisPassword(parsed.data),
     sources: Sources.parse(Object.fromEntries(sources)),
+    secretFiles: layers.flatMap((layer) => layer.secretFiles).map((each) => resolve(cwd, each)),
     warnings,
   }
 }

@@ -16,7 +16,7 @@ const withFile = async (content: string) => {
   const box = await sandbox()
   const file = join(box.cwd, 'secret')
   await writeFile(file, content, { mode: 0o600 })
-  return { ...box, file }
+  return { ...box, config: box.file, file }
 }
 
 describe('secrets in files', () => {
@@ -91,6 +91,15 @@ describe('secrets in files', () => {
       value: 'sk-…wxyz',
       source: `${box.file}, named by OPENAI_API_KEY_FILE in the environment`,
     })
+  })
+
+  test('are named, with a configuration file that holds a secret, so that tools can be kept away', async () => {
+    await using box = await withFile('sk-from-the-file')
+    await writeFile(box.config, '{"model":"m"}')
+    const load = () => box.load({ env: { OPENAI_API_KEY_FILE: box.file } }).secretFiles
+    expect(load()).toEqual([box.file])
+    await writeFile(box.config, '{"tavily_api_key":"tvly-key"}', { mode: 0o600 })
+    expect(load()).toEqual([box.config, box.file])
   })
 
   test('only secrets have one', async () => {
