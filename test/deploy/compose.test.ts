@@ -135,6 +135,17 @@ describe('compose.yaml', () => {
     expect(environment?.['ALEX_ALLOWED_HOSTS']).toBe('alex-server,alex.example.com')
   })
 
+  test('shows Prometheus and Grafana the files of grafana/, read-only', () => {
+    const { prometheus, grafana } = services
+    expect(prometheus?.volumes[0]).toBe('./grafana:/etc/prometheus:ro')
+    expect(prometheus?.command).toContain('--config.file=/etc/prometheus/prometheus.yml')
+    expect(existsSync(join(ROOT, 'grafana/prometheus.yml'))).toBe(true)
+    expect(grafana?.volumes.slice(0, 2)).toEqual([
+      './grafana/provisioning:/etc/grafana/provisioning:ro',
+      './grafana/dashboards:/var/lib/grafana/dashboards:ro',
+    ])
+  })
+
   test('keeps sessions, costs and workspaces in volumes that both ALEX services share', () => {
     const shared = ['sessions:/data/sessions', 'costs:/data/costs', 'workspaces:/data/workspaces']
     expect(services['alex-server']?.volumes).toEqual(shared)

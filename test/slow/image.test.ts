@@ -47,7 +47,9 @@ const copy = async ({ words, from }: Step, folder: string, workdir: string) => {
 const carryOut = async (text: string, root: string, cwd: string) => {
   const owner = IS_ROOT ? `${NODE_USER}:${NODE_USER}` : `${process.getuid?.()}:${process.getgid?.()}`
   const command = text.replaceAll(ABSOLUTE, `${root}/`).replace('node:node', owner)
-  await run('sh', ['-ec', command], { cwd })
+  // What npm has fetched once need not be fetched again.
+  const env = { ...process.env, npm_config_prefer_offline: 'true' }
+  await run('sh', ['-ec', command], { cwd, env })
 }
 
 test("the image's steps make a service that answers its health check, runs a task and leaves at SIGTERM", async () => {
