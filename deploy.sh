@@ -126,9 +126,14 @@ install_commands() {
     for wanted in $packages; do install_packages "$wanted" || say "$wanted could not be installed"; done
   fi
   if [ "$with" = apt-get ]; then
-    case " $* " in
-      *' redis '*) if have systemctl; then as_root systemctl disable redis-server >/dev/null 2>&1 || true; fi ;;
-    esac
+    if have systemctl; then
+      for wanted in "$@"; do
+        case $wanted in
+          redis) as_root systemctl disable redis-server >/dev/null 2>&1 || true ;;
+          nginx) as_root systemctl disable nginx >/dev/null 2>&1 || true ;;
+        esac
+      done
+    fi
     allow_services
   fi
   hash -r
@@ -141,6 +146,8 @@ setup_tools() {
     if ! have "$tool"; then missing="$missing $tool"; fi
   done
   if [ "$(uname -s)" = Linux ] && ! have bwrap; then missing="$missing bwrap"; fi
+  # Tests only. Debian keeps it where a user's PATH does not look.
+  if [ "$1" = test ] && ! have nginx && [ ! -x /usr/sbin/nginx ]; then missing="$missing nginx"; fi
   [ -n "$missing" ] || return 0
   # shellcheck disable=SC2086 # command names are words
   install_commands $missing
@@ -148,6 +155,7 @@ setup_tools() {
     case $tool in
       redis) have_redis || die 'ALEX needs redis-server or valkey-server (or REDIS_URL)' ;;
       npm) have npm || die 'ALEX needs npm' ;;
+      nginx) have nginx || [ -x /usr/sbin/nginx ] || say 'without nginx its tests fail' ;;
       bwrap) have bwrap || say 'without bubblewrap, commands of tasks run unsandboxed unless sandbox is "required"' ;;
       *) have "$tool" || say "$tool is missing: what needs it will say so" ;;
     esac

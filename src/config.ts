@@ -3,7 +3,7 @@
  * Precedence: defaults < configuration file < `.env` < environment < command line. An empty string is not set.
  */
 import { homedir } from 'node:os'
-import { join, parse } from 'node:path'
+import { join, parse, resolve } from 'node:path'
 import { z } from 'zod'
 import { CONFIG_KEYS, Config, type ConfigKey, settingOf } from './config/schema.ts'
 import { type Given, readArguments, readConfigFile, readDotenv, readEnvironment } from './config/sources.ts'
@@ -40,6 +40,8 @@ export interface LoadedConfig {
   config: Config
   /** Where each value came from, in words; `default` when nobody set it. */
   sources: Record<ConfigKey, string>
+  /** Absolute paths of files that secrets were read from: no tool may read them. */
+  secretFiles: string[]
   /** What a person should know, though nothing is wrong. */
   warnings: string[]
 }
@@ -63,12 +65,17 @@ export const loadConfig = ({
 
   const parsed = Config.safeParse(withComputedDefaults(given, env, cwd))
   for (const issue of parsed.error?.issues ?? []) problems.push(problemOf(issue, given))
-  problems.push(...exposure(given))
+  problems.push(...exposure(given), ...passwordTwice(parsed.data))
   if (!parsed.success || problems.length > 0) throw new ConfigError(problems)
 
   const warnings = fromFile.exposed ? [`${file} holds a key and others can read it: chmod 600 ${file}`] : []
   const sources = CONFIG_KEYS.map((key) => [key, given.get(key)?.source ?? 'default'])
-  return { config: parsed.data, sources: Sources.parse(Object.fromEntries(sources)), warnings }
+  return {
+    config: withRedisPassword(parsed.data),
+    sources: Sources.parse(Object.fromEntries(sources)),
+    secretFiles: layers.flatMap((layer) => layer.secretFiles).map((each) => resolve(cwd, each)),
+    warnings,
+  }
 }
 
 /** As `loadConfig`; wrong configuration is told on stderr and ends the process with `EX_CONFIG`. */
@@ -106,6 +113,20 @@ export const childEnvironment = (changes: Record<string, string> = {}): NodeJS.P
   ...process.env,
   ...changes,
 })
+
+/** Whoever connects knows only the URL, so the password goes there. */
+const withRedisPassword = (config: Config): Config => {
+  const url = URL.parse(config.redis_url ?? '')
+  if (url === null || config.redis_password === undefined) return config
+  url.password = encodeURIComponent(config.redis_password)
+  return { ...config, redis_url: url.href }
+}
+
+const passwordTwice = ({ redis_url = '', redis_password }: Partial<Config> = {}): string[] => {
+  const inUrl = decodeURIComponent(URL.parse(redis_url)?.password ?? '')
+  const differs = inUrl !== '' && redis_password !== undefined && inUrl !== redis_password
+  return differs ? ['redis_url holds another password than redis_password: keep one'] : []
+}
 
 const Sources = z.record(Config.keyof(), z.string())
 

@@ -26,7 +26,7 @@ export const createTools = async ({ loaded, leaseMs, version, log }: Options) =>
   const { config } = loaded
   // The list of MCP servers among them: whoever writes there has commands run outside the sandbox.
   const closedDirs = await Promise.all(
-    [config.home, config.session_dir, config.cost_dir, config.mcp_config].map(real),
+    [config.home, config.session_dir, config.cost_dir, config.mcp_config, ...loaded.secretFiles].map(real),
   )
   const perSession = config.workspace_dir === PER_SESSION
   const workspaces = perSession ? join(config.home, 'workspaces') : config.workspace_dir

@@ -127,6 +127,11 @@ export const Config = z.strictObject({
     defaultText: 'none: a private Redis is started',
     meaning: 'Redis or Valkey to use',
   }),
+  redis_password: text().optional().register(settings, {
+    env: 'REDIS_PASSWORD',
+    secret: true,
+    meaning: 'Password for `redis_url` when it holds none; not for a socket',
+  }),
   redis_prefix: hashTag
     .default('{alex}')
     .register(settings, { env: 'ALEX_REDIS_PREFIX', meaning: 'Begins every key; needs one hash tag' }),

@@ -22,13 +22,15 @@ export interface Source {
   values: Map<ConfigKey, Given>
   /** Path of the configuration file, when this source names one. */
   configFile?: string
+  /** Files with secrets in them, as they were named. */
+  secretFiles: string[]
   problems: string[]
 }
 
 const hint = (nearest: string | undefined): string => (nearest ? `; did you mean ${nearest}?` : '')
 
 export const readArguments = (argv: readonly string[]): Source => {
-  const found: Source = { values: new Map(), problems: [] }
+  const found: Source = { values: new Map(), secretFiles: [], problems: [] }
   for (let i = 0; i < argv.length; i++) {
     const argument = argv[i] ?? ''
     const [, name, inline] = /^--([^=]+)(?:=(.*))?$/s.exec(argument) ?? []
@@ -65,7 +67,7 @@ const isFlag = (key: ConfigKey | undefined): boolean =>
 
 /** `where` completes "PORT in …". */
 export const readEnvironment = (env: NodeJS.ProcessEnv, where: string): Source => {
-  const found: Source = { values: new Map(), problems: [] }
+  const found: Source = { values: new Map(), secretFiles: [], problems: [] }
   for (const key of CONFIG_KEYS) {
     const { env: name, secret } = settingOf(key)
     if (name === undefined) continue
@@ -77,8 +79,9 @@ export const readEnvironment = (env: NodeJS.ProcessEnv, where: string): Source =
       found.values.set(key, { value: env[name], source })
     } else if (file) {
       const content = readSecret(file, `${name}_FILE in ${where}`, found.problems)
-      if (content)
-        found.values.set(key, { value: content, source: `${file}, named by ${name}_FILE in ${where}` })
+      if (content === undefined) continue
+      found.values.set(key, { value: content, source: `${file}, named by ${name}_FILE in ${where}` })
+      found.secretFiles.push(file)
     }
   }
   for (const name of Object.keys(env)) {
@@ -89,9 +92,13 @@ export const readEnvironment = (env: NodeJS.ProcessEnv, where: string): Source =
   return found
 }
 
+/** An empty file is a problem: tokens that silently were none would leave the API open. */
 const readSecret = (file: string, source: string, problems: string[]): string | undefined => {
   try {
-    return readFileSync(file, 'utf8').trim()
+    const content = readFileSync(file, 'utf8').trim()
+    if (content !== '') return content
+    problems.push(`${source} names ${file}, which is empty`)
+    return undefined
   } catch (error) {
     problems.push(`${source} names ${file}, which cannot be read (${codeOf(error)})`)
     return undefined
@@ -101,15 +108,20 @@ const readSecret = (file: string, source: string, problems: string[]): string | 
 export const readDotenv = (file: string): Source => {
   const content = readIfThere(file)
   return content === null
-    ? { values: new Map(), problems: [] }
+    ? { values: new Map(), secretFiles: [], problems: [] }
     : content instanceof Error
-      ? { values: new Map(), problems: [`${file} cannot be read (${content.message})`] }
+      ? { values: new Map(), secretFiles: [], problems: [`${file} cannot be read (${content.message})`] }
       : readEnvironment(parseEnv(content), file)
 }
 
 /** `required`: somebody named the file, so it has to be there. */
 export const readConfigFile = (file: string, required: boolean): Source & { exposed: boolean } => {
-  const found = { values: new Map<ConfigKey, Given>(), problems: [] as string[], exposed: false }
+  const found: Source & { exposed: boolean } = {
+    values: new Map(),
+    secretFiles: [],
+    problems: [],
+    exposed: false,
+  }
   const content = readIfThere(file)
   if (content === null) {
     if (required) found.problems.push(`the configuration file ${file} does not exist`)
@@ -131,6 +143,7 @@ export const readConfigFile = (file: string, required: boolean): Source & { expo
     else if (value !== '' && value !== null) found.values.set(key, { value, source: `"${key}" in ${file}` })
   }
   const holdsSecret = [...found.values.keys()].some((key) => settingOf(key).secret)
+  if (holdsSecret) found.secretFiles.push(file)
   found.exposed = holdsSecret && (statSync(file).mode & 0o044) !== 0
   return found
 }

@@ -30,7 +30,8 @@ export const isBooleanWord = (word: string): boolean => typeof asBoolean(word) =
 
 const asList = (value: unknown): unknown => {
   if (typeof value !== 'string') return value
-  const items = value.split(',').map((item) => item.trim())
+  // Lines too: a file of secrets holds one on each.
+  const items = value.split(/[,\n]/).map((item) => item.trim())
   return items.filter((item) => item !== '')
 }
 

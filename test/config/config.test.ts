@@ -1,35 +1,8 @@
-import { chmod, mkdir, writeFile } from 'node:fs/promises'
+import { chmod, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { ConfigError, type LoadConfig, loadConfig, secretsOf, workspaceProblem } from '../../src/config.ts'
-import { tempFolder } from './temp.ts'
-
-/** A home and a working folder of the test's own; nothing of the machine's environment. */
-const sandbox = async (files: { home?: object | string; dotenv?: string } = {}) => {
-  const folder = await tempFolder()
-  const home = join(folder.path, 'home')
-  const cwd = join(folder.path, 'work')
-  await mkdir(home)
-  await mkdir(cwd)
-  const file = join(home, '.alex-config.json')
-  if (files.home !== undefined)
-    await writeFile(file, typeof files.home === 'string' ? files.home : JSON.stringify(files.home), {
-      mode: 0o600,
-    })
-  if (files.dotenv !== undefined) await writeFile(join(cwd, '.env'), files.dotenv)
-  const load = (given: LoadConfig = {}) =>
-    loadConfig({ argv: [], cwd, ...given, env: { HOME: home, ...given.env } })
-  const problems = (given: LoadConfig = {}): readonly string[] => {
-    try {
-      load(given)
-    } catch (error) {
-      if (error instanceof ConfigError) return error.problems
-      throw error
-    }
-    return []
-  }
-  return { home, cwd, file, load, problems, [Symbol.asyncDispose]: folder[Symbol.asyncDispose] }
-}
+import { secretsOf, workspaceProblem } from '../../src/config.ts'
+import { sandbox } from './sandbox.ts'
 
 describe('defaults', () => {
   test('nothing has to be set', async () => {
@@ -156,15 +129,6 @@ describe('forms', () => {
     const { config } = box.load({ argv })
     expect(config).toMatchObject({ worker_concurrency: 3, retention_days: 0.5, verbose: true })
     expect(config).toMatchObject({ enable_mcp: false, metrics_public: true })
-  })
-
-  test('a secret can be read from the file that NAME_FILE names', async () => {
-    await using box = await sandbox()
-    const file = join(box.cwd, 'key')
-    await writeFile(file, 'sk-from-a-file\n')
-    const { config, sources } = box.load({ env: { OPENAI_API_KEY_FILE: file } })
-    expect(config.api_key).toBe('sk-from-a-file')
-    expect(sources.api_key).toContain('OPENAI_API_KEY_FILE')
   })
 
   test('per-session is no folder', async () => {

@@ -23,6 +23,7 @@ export interface ApiOptions {
   prefix?: string
   url?: string
   tokens?: string[]
+  allowedHosts?: string[]
   secrets?: string[]
   prices?: PriceOptions['prices']
   /** Where sessions are in files; without it none is. */
@@ -83,7 +84,11 @@ export const startApi = async (options: ApiOptions = {}) => {
       log: quietLog,
     }),
     cancelledCalls: createCancelledCalls({ store, subscriber, log: quietLog }),
-    access: { tokens: options.tokens ?? [], allowedHosts: [], metricsPublic: false },
+    access: {
+      tokens: options.tokens ?? [],
+      allowedHosts: options.allowedHosts ?? [],
+      metricsPublic: false,
+    },
     redact,
     log: quietLog,
     metrics,
