@@ -5,6 +5,8 @@ const shared = { globalSetup: ['test/support/global-setup.ts'], testTimeout: 60_
 export default defineConfig({
   test: {
     sequence: { shuffle: true },
+    // Files mostly wait for processes that they started; by default a core would be kept free.
+    maxWorkers: '100%',
     projects: [
       { test: { ...shared, name: 'quick', include: ['test/**/*.test.ts'], exclude: ['test/slow/**'] } },
       { test: { ...shared, name: 'slow', include: ['test/slow/**/*.test.ts'], testTimeout: 240_000 } },
