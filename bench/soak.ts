@@ -1,0 +1,86 @@
+/**
+ * Runs many tasks and looks whether memory stays flat: `npm run bench:soak -- [--tasks N] [--retention-s S]
+ * [--json FILE]`. Sessions of 20 tasks; rested ones leave Redis after the retention, so that Redis holds the tasks of
+ * about one retention, however many have run.
+ */
+import { writeFile } from 'node:fs/promises'
+import { parseArgs } from 'node:util'
+import { residentOf, startService } from './service.ts'
+
+const { values } = parseArgs({
+  options: {
+    tasks: { type: 'string', default: '100000' },
+    'retention-s': { type: 'string', default: '60' },
+    json: { type: 'string' },
+  },
+})
+const tasks = Number(values.tasks)
+const OF_A_SESSION = 20
+const SESSIONS_AT_ONCE = 32
+const SAMPLES = 20
+const MB = 1024 * 1024
+
+await using service = await startService({
+  workers: 2,
+  slots: 20,
+  env: { ALEX_RETENTION_DAYS: String(Number(values['retention-s']) / 86_400) },
+})
+const { url, redis, pids } = service
+
+const post = async (body: object): Promise<string> => {
+  const headers = { 'Content-Type': 'application/json' }
+  const answer = await fetch(`${url}/api/tasks`, { method: 'POST', headers, body: JSON.stringify(body) })
+  if (!answer.ok) throw new Error(`POST: ${answer.status} ${await answer.text()}`)
+  return ((await answer.json()) as { task_id: string }).task_id
+}
+const ended = async (id: string): Promise<void> => {
+  for (;;) {
+    const answer = await fetch(`${url}/api/tasks/${id}?wait_s=30`)
+    const task = (await answer.json()) as { status?: string; completed_at?: string }
+    if (task.completed_at !== undefined && task.status !== 'completed') throw new Error(JSON.stringify(task))
+    if (task.completed_at !== undefined) return
+  }
+}
+
+let submitted = 0
+const began = performance.now()
+const runSessions = async () => {
+  while (submitted < tasks) {
+    const session_id = `soak-${submitted}`
+    let last = ''
+    for (let i = 0; i < OF_A_SESSION && submitted < tasks; i++) {
+      submitted += 1
+      last = await post({ task: 'say that it works', session_id })
+    }
+    await ended(last)
+  }
+}
+
+const numberIn = (text: string, name: string) => Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(text)?.[1])
+const sample = async (done: number) => {
+  const workers = await Promise.all(pids.workers.map(residentOf))
+  const mb = (bytes: number) => Math.round((bytes / MB) * 10) / 10
+  const told = {
+    done,
+    seconds: Math.round((performance.now() - began) / 1000),
+    api_mb: mb(await residentOf(pids.api)),
+    worker_mb: mb(Math.max(...workers)),
+    redis_mb: mb(numberIn(await redis.info('memory'), 'used_memory')),
+    keys: await redis.dbsize(),
+  }
+  process.stdout.write(`${JSON.stringify(told)}\n`)
+  return told
+}
+
+const samples = [await sample(0)]
+const running = Promise.all(Array.from({ length: SESSIONS_AT_ONCE }, runSessions))
+const sampling = (async () => {
+  for (let n = 1; n < SAMPLES; n++) {
+    const until = (tasks / SAMPLES) * n
+    while (submitted < until) await new Promise((resolve) => setTimeout(resolve, 100))
+    samples.push(await sample(submitted))
+  }
+})()
+await Promise.all([running, sampling])
+samples.push(await sample(tasks))
+if (values.json !== undefined) await writeFile(values.json, JSON.stringify(samples, null, 2))
