@@ -263,8 +263,8 @@ export const FLEET_COUNTERS = {
   finished: {
     name: 'alex_tasks_finished_total',
     type: 'counter',
-    help: 'Tasks that have ended, by status and stop reason.',
-    labels: ['status', 'stop_reason'],
+    help: 'Tasks that have ended; kind is task or subtask.',
+    labels: ['kind', 'status', 'stop_reason'],
   },
   resumed: {
     name: 'alex_task_resumes_total',
@@ -275,7 +275,7 @@ export const FLEET_COUNTERS = {
   cancels: {
     name: 'alex_task_cancels_total',
     type: 'counter',
-    help: 'Tasks whose cancel was asked for, once each.',
+    help: 'Tasks whose cancel was asked for, once each; subtasks of a cancelled one included.',
   },
   workersLost: {
     name: 'alex_workers_lost_total',
@@ -284,7 +284,7 @@ export const FLEET_COUNTERS = {
   },
 } as const satisfies MetricTable
 
-/** Counted like `FLEET_COUNTERS`. Redis knows their buckets in ms (or whole numbers), lua/counts.lua has the same. */
+/** Counted like `FLEET_COUNTERS`, in whole numbers. */
 export const FLEET_HISTOGRAMS = {
   queueWait: {
     name: 'alex_queue_wait_seconds',
@@ -312,3 +312,6 @@ export const FLEET_HISTOGRAMS = {
     buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30],
   },
 } as const satisfies MetricTable
+
+/** How many of what Redis counts make one of this metric: it counts times in ms. */
+export const redisUnit = (name: string): number => (name.endsWith('_seconds') ? 1000 : 1)
