@@ -60,6 +60,8 @@ package_of() {
     rg:*) echo ripgrep ;;
     bwrap:*) echo bubblewrap ;;
     redis:apt-get) echo redis-server ;;
+    promtool:dnf) echo golang-github-prometheus ;;
+    promtool:*) echo prometheus ;;
     redis:dnf) if dnf -q list valkey >/dev/null 2>&1; then echo valkey; else echo redis; fi ;;
     npm:brew) echo node ;;
     *) echo "$1" ;;
@@ -131,6 +133,7 @@ install_commands() {
         case $wanted in
           redis) as_root systemctl disable redis-server >/dev/null 2>&1 || true ;;
           nginx) as_root systemctl disable nginx >/dev/null 2>&1 || true ;;
+          promtool) as_root systemctl disable prometheus >/dev/null 2>&1 || true ;;
         esac
       done
     fi
@@ -148,6 +151,8 @@ setup_tools() {
   if [ "$(uname -s)" = Linux ] && ! have bwrap; then missing="$missing bwrap"; fi
   # Tests only. Debian keeps it where a user's PATH does not look.
   if [ "$1" = test ] && ! have nginx && [ ! -x /usr/sbin/nginx ]; then missing="$missing nginx"; fi
+  # Tests check metrics and alerts with it.
+  if [ "$1" = test ] && ! have promtool; then missing="$missing promtool"; fi
   [ -n "$missing" ] || return 0
   # shellcheck disable=SC2086 # command names are words
   install_commands $missing

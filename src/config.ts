@@ -97,6 +97,11 @@ export const secretsOf = (config: Config): string[] => {
   return values.flatMap((value) => value || [])
 }
 
+/** The models that the configuration names: those that metrics tell apart. */
+export const namedModels = ({ model, fallback_models, prices }: Config): string[] => [
+  ...new Set(['offline', model, ...fallback_models, ...Object.keys(prices ?? {})]),
+]
+
 /**
  * Why tools must not work in `workspace_dir`, or undefined. Only the current folder, taken because nobody named
  * one, is judged: whoever names `/` means it.

@@ -6,7 +6,7 @@ import closeWithGrace from 'close-with-grace'
 import { z } from 'zod'
 import { renderSystemPrompt } from '../src/agent/prompts/system-prompt.ts'
 import { runAgent } from '../src/agent/run-agent.ts'
-import { loadConfigOrExit, secretsOf, workspaceProblem } from '../src/config.ts'
+import { loadConfigOrExit, namedModels, secretsOf, workspaceProblem } from '../src/config.ts'
 import { LeaseLost, messageOf } from '../src/errors.ts'
 import { createHttpServer } from '../src/http/http-server.ts'
 import { createOpsApp } from '../src/http/ops.ts'
@@ -32,6 +32,7 @@ import { startKeeper } from './keeper.ts'
 import { monotonicMs } from './lease.ts'
 import { createLiveness } from './liveness.ts'
 import { createModels } from './models.ts'
+import { observeEmitter, observeModel, observeState, observeStore } from './observe.ts'
 import { createRunTask } from './run-task.ts'
 import { createThrottle } from './throttle.ts'
 import { createTools } from './tools.ts'
@@ -59,7 +60,9 @@ const DAY_MS = 86_400_000
 
 const redis = connectRedis(config.redis_url, 'patient', log)
 const subscriber = connectRedis(config.redis_url, 'subscriber', log)
-const store = createStore({ redis, prefix: config.redis_prefix, leaseMs: LEASE_MS })
+const metrics = createMetrics({ version, models: namedModels(config) })
+const counted = metrics.ofWorker()
+const store = observeStore(createStore({ redis, prefix: config.redis_prefix, leaseMs: LEASE_MS }), counted)
 const queue = createTicketQueue({ redis, prefix: config.redis_prefix, log })
 const activations = createActivations()
 const throttle = createThrottle(
@@ -67,10 +70,11 @@ const throttle = createThrottle(
 )
 
 const models = createModels(config)
-const { guard, sandbox, mcp, git, closedDirs, toolboxIn, workspaceOf } = await createTools({
+const { guard, sandbox, mcp, git, closedDirs, label, toolboxIn, workspaceOf } = await createTools({
   loaded,
   leaseMs: LEASE_MS,
   version,
+  metrics: counted,
   log,
 })
 const components = createComponents({
@@ -112,8 +116,11 @@ const runTask = createRunTask({
     return runAgent(
       {
         ...run,
-        emitter: components.watch(run.emitter),
-        model: models.model,
+        emitter: observeEmitter(components.watch(run.emitter), counted, {
+          model: metrics.modelLabel,
+          tool: label,
+        }),
+        model: observeModel(models.model, counted, metrics.modelLabel),
         throttle,
         toolContext: {
           workspace,
@@ -150,7 +157,6 @@ const runTask = createRunTask({
   log,
 })
 
-const metrics = createMetrics({ version })
 const ops = createHttpServer(
   createOpsApp({
     health: () => components.health(redis.status === 'ready', version),
@@ -188,6 +194,13 @@ const info = (): WorkerInfo => ({
   components: components.states(),
   mcp_tools: mcp.tools().flatMap(({ name, effect, offered }) => (offered ? [{ name, effect }] : [])),
 })
+metrics.beforeRender(() =>
+  observeState(counted, {
+    slots: config.worker_concurrency,
+    used: activations.all().length,
+    mcpServers: mcp.servers(),
+  }),
+)
 const folder = openSessionFolder({ sessionDir: config.session_dir, costDir: config.cost_dir })
 const archive = createArchive({ store, folder, log })
 const presence = startPresence({ keeping: store.keeping, folder, processId: workerId, log })

@@ -9,20 +9,23 @@ import { createGuard } from '../src/agent/tools/guard-client.ts'
 import { reapLeftovers } from '../src/agent/tools/process-sweep.ts'
 import { createToolbox } from '../src/agent/tools/registry.ts'
 import { createSandbox } from '../src/agent/tools/sandbox.ts'
+import { createToolLabel } from '../src/agent/tools/tool-label.ts'
 import { childEnvironment, type LoadedConfig, PER_SESSION } from '../src/config.ts'
 import type { Log } from '../src/log.ts'
+import type { WorkerMetrics } from '../src/metrics.ts'
 
 interface Options {
   loaded: LoadedConfig
   leaseMs: number
   version: string
+  metrics: WorkerMetrics
   log: Log
 }
 
 const real = (path: string) => realpath(path).catch(() => path)
 
 /** Kills what a worker that was killed here left behind, then starts guard, sandbox and MCP servers. */
-export const createTools = async ({ loaded, leaseMs, version, log }: Options) => {
+export const createTools = async ({ loaded, leaseMs, version, metrics, log }: Options) => {
   const { config } = loaded
   // The list of MCP servers among them: whoever writes there has commands run outside the sandbox.
   const closedDirs = await Promise.all(
@@ -49,6 +52,10 @@ export const createTools = async ({ loaded, leaseMs, version, log }: Options) =>
     cwd: process.cwd(),
     guard,
     version,
+    onStart(server, again) {
+      metrics.mcpStarts.inc({ server })
+      if (again) metrics.mcpRestarts.inc({ server })
+    },
     log,
   })
   const git = await createGitTools({
@@ -67,12 +74,15 @@ export const createTools = async ({ loaded, leaseMs, version, log }: Options) =>
   }
   const toolbox = createToolbox(options)
   const gitToolbox = createToolbox({ ...options, further: git.tools })
+  const { source: _, ...withoutMcp } = options
+  const own = createToolbox({ ...withoutMcp, further: git.tools }).names('full')
   return {
     guard,
     sandbox,
     mcp,
     git,
     closedDirs,
+    label: createToolLabel([...own.allowed, ...own.denied], () => mcp.servers().map(({ name }) => name)),
     /** Of one activation: what is offered depends on where it works. */
     toolboxIn: async (workspace: string) =>
       (await repositoryOf(workspace)) === undefined ? toolbox : gitToolbox,

@@ -10,7 +10,7 @@ export interface Access {
   tokens: string[]
   /** Names besides the loopback ones that this service answers to; a port in them is ignored. */
   allowedHosts: string[]
-  /** `/metrics` needs neither a token nor a known Host. */
+  /** `/metrics` and `/metrics/targets` need neither a token nor a known Host. */
   metricsPublic: boolean
 }
 
@@ -70,7 +70,7 @@ const digest = (text: string): Buffer => createHash('sha256').update(text).diges
 const isOpen = (c: Context, access: Access): boolean =>
   c.req.path === '/health' ||
   c.req.path.startsWith('/health/') ||
-  (access.metricsPublic && c.req.path === '/metrics')
+  (access.metricsPublic && (c.req.path === '/metrics' || c.req.path === '/metrics/targets'))
 
 // HTTP/1.0 has no Host: the server put its own name into the URL.
 const hostOf = (c: Context): string => c.req.header('Host') ?? new URL(c.req.url).host

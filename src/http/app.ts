@@ -4,11 +4,12 @@ import { type BaseDeps, createBaseApp } from './base-app.ts'
 import { costRoutes } from './cost-routes.ts'
 import { type EventStream, eventRoutes } from './event-routes.ts'
 import { fleetRoutes, type Presets } from './fleet-routes.ts'
-import { createHealth, reasonsNotReady } from './health.ts'
+import { createHealth, judge, reasonsNotReady } from './health.ts'
 import { type McpDeps, mcpRoutes } from './mcp/mcp-routes.ts'
 import { opsRoutes } from './ops.ts'
 import type { ApiEnv } from './request-id.ts'
 import { sessionRoutes } from './session-routes.ts'
+import { targetRoutes } from './targets.ts'
 import { taskRoutes } from './task-routes.ts'
 
 export interface AppDeps extends BaseDeps {
@@ -20,6 +21,8 @@ export interface AppDeps extends BaseDeps {
   eventStream: EventStream
   cancelledCalls: McpDeps['cancelledCalls']
   version: string
+  /** The name of this machine, as heartbeats have it. */
+  host: string
   isDraining: () => boolean
   /** Ends long polls early when this process leaves. */
   stopping?: AbortSignal
@@ -29,9 +32,13 @@ export interface AppDeps extends BaseDeps {
 export const createApp = (deps: AppDeps): Hono<ApiEnv> => {
   const health = createHealth(deps)
   const notReady = () => reasonsNotReady(deps.fleet.snapshot(), deps.isDraining())
-  deps.metrics.observeFleet(() => deps.fleet.snapshot())
+  deps.metrics.observeFleet(() => {
+    const fleet = deps.fleet.snapshot()
+    return { ...fleet, health: judge(fleet) }
+  })
   return createBaseApp(deps)
     .route('/', opsRoutes({ health, notReady, metrics: deps.metrics }))
+    .route('/', targetRoutes(deps))
     .route('/', eventRoutes(deps))
     .route('/', taskRoutes(deps))
     .route('/', sessionRoutes(deps))

@@ -2,6 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { messageOf, RedisUnavailable } from '../errors.ts'
 import type { Log } from '../log.ts'
+import type { ApiMetrics } from '../metrics.ts'
 import { type Event, isTerminal } from '../schemas/event.ts'
 import type { Archive } from '../tasks/archive.ts'
 import { compareIds, LOG_START } from '../tasks/event-log.ts'
@@ -17,7 +18,7 @@ interface Options {
   archive: Archive
   view: View
   redact: (text: string) => string
-  connections: { inc: () => void; dec: () => void }
+  metrics: ApiMetrics
   /** Ends every stream when this process leaves; clients resume by id elsewhere. */
   stopping: AbortSignal
   log: Log
@@ -42,7 +43,7 @@ const HEADERS = {
 const encoder = new TextEncoder()
 
 export const createEventStream = (options: Options): EventStream => {
-  const { store, feed, archive, log } = options
+  const { store, feed, archive, metrics, log } = options
   const frameOf = createFrames(options)
 
   return async (request) => {
@@ -63,11 +64,11 @@ export const createEventStream = (options: Options): EventStream => {
     return new ReadableStream<Uint8Array>(
       {
         start(controller) {
-          options.connections.inc()
+          metrics.sseConnections.inc()
           const heartbeat = setInterval(() => send(': heartbeat\n\n'), HEARTBEAT_MS)
           const room = async () => {
             if ((controller.desiredSize ?? 0) > 0) return
-            const stuck = setTimeout(() => fail('the reader takes nothing'), STUCK_MS)
+            const stuck = setTimeout(() => tooSlow('the reader takes nothing'), STUCK_MS)
             const { promise, resolve } = Promise.withResolvers<void>()
             readerIsReady = resolve
             const stop = () => resolve()
@@ -83,10 +84,14 @@ export const createEventStream = (options: Options): EventStream => {
             ending.abort()
             controller.error(new Error(why))
           }
+          const tooSlow = (why: string) => {
+            if (!ending.signal.aborted) metrics.sseSlowReaders.inc()
+            fail(why)
+          }
           const send = (frame: Uint8Array | string) => {
             if (signal.aborted) return
             // Looked at before, so that one event larger than the limit still passes.
-            if ((controller.desiredSize ?? 0) < -LAG) fail('the reader is too slow')
+            if ((controller.desiredSize ?? 0) < -LAG) tooSlow('the reader is too slow')
             else controller.enqueue(typeof frame === 'string' ? encoder.encode(frame) : frame)
           }
           const run = async () => {
@@ -101,12 +106,15 @@ export const createEventStream = (options: Options): EventStream => {
               onEvent(event) {
                 if (request.task_id !== undefined && event.task_id !== request.task_id) return
                 send(frameOf.event(event))
+                metrics.sseEventsSent.inc({ kind: 'durable' })
                 if (request.task_id !== undefined && isTerminal(event)) ending.abort()
               },
               onEphemeral(frame) {
                 if (request.task_id !== undefined && frame.task_id !== request.task_id) return
                 // May be dropped: a reader that lags gets the text with the durable event.
-                if ((controller.desiredSize ?? 0) > 0) send(frameOf.ephemeral(frame))
+                if ((controller.desiredSize ?? 0) <= 0) return
+                send(frameOf.ephemeral(frame))
+                metrics.sseEventsSent.inc({ kind: 'ephemeral' })
               },
               onTruncated(gap) {
                 // A task is trimmed whole, and who gave no id has missed nothing at the start.
@@ -126,7 +134,7 @@ export const createEventStream = (options: Options): EventStream => {
               fail('the stream broke')
             } finally {
               clearInterval(heartbeat)
-              options.connections.dec()
+              metrics.sseConnections.dec()
             }
           }
           void runToItsEnd()

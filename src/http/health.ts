@@ -66,13 +66,20 @@ const workerComponents = ({ components, workers }: FleetSnapshot): ComponentStat
 const redisState = ({ redis }: FleetSnapshot): ComponentState => {
   const name = 'redis'
   if (!redis.up) return { name, status: 'not_ready', message: redis.message ?? 'Redis is away' }
-  const details = redis.latency_ms === undefined ? {} : { details: { latency_ms: redis.latency_ms } }
+  const { latency_ms, persists, concerns = [] } = redis
+  const details = {
+    ...((latency_ms !== undefined || persists !== undefined) && {
+      details: {
+        ...(latency_ms !== undefined && { latency_ms }),
+        ...(persists !== undefined && { persists }),
+      },
+    }),
+  }
   if (redis.refuses !== undefined)
     return { name, status: 'not_ready', message: `Redis takes no changes: ${redis.refuses}`, ...details }
-  if (!redis.evicts) return { name, status: 'ready', message: 'Redis answers', ...details }
-  const message =
-    redis.message ?? 'Redis may evict tasks when its memory is full: set maxmemory-policy to noeviction'
-  return { name, status: 'not_ready', message, ...details }
+  const message = concerns.length === 0 ? 'Redis answers' : concerns.join('; ')
+  // Tasks run well without an append-only file, until Redis crashes; while it evicts they vanish unasked.
+  return { name, status: redis.evicts ? 'not_ready' : 'ready', message, ...details }
 }
 
 const queueState = ({ redis, queue }: FleetSnapshot): ComponentState => {

@@ -7,7 +7,7 @@ import { createPrices } from '../agent/prices.ts'
 import { gitTools } from '../agent/tools/git/git-tools.ts'
 import { createToolbox } from '../agent/tools/registry.ts'
 import { createSandbox } from '../agent/tools/sandbox.ts'
-import { loadConfigOrExit, secretsOf } from '../config.ts'
+import { loadConfigOrExit, namedModels, secretsOf } from '../config.ts'
 import { messageOf } from '../errors.ts'
 import { createLog } from '../log.ts'
 import { createMetrics } from '../metrics.ts'
@@ -56,13 +56,13 @@ const toolbox = createToolbox({
 })
 const stopping = new AbortController()
 const version = readVersion()
-const metrics = createMetrics({ version })
+const metrics = createMetrics({ version, models: namedModels(config) })
 const redis = connectRedis(config.redis_url, 'hasty', log)
 const subscriber = connectRedis(config.redis_url, 'subscriber', log)
 const store = createStore({ redis, prefix: config.redis_prefix, leaseMs: LEASE_MS })
 const queue = createTicketQueue({ redis, prefix: config.redis_prefix, log })
 const feed = createFeed({ subscriber, store, log })
-const fleet = createFleet({ store, log })
+const fleet = createFleet({ store, log, self: { host: hostname(), port: config.port } })
 const folder = openSessionFolder({ sessionDir: config.session_dir, costDir: config.cost_dir })
 const archive = createArchive({ store, folder, log })
 const presence = startPresence({
@@ -102,7 +102,7 @@ const app = createApp({
     archive,
     view: createView(redact),
     redact,
-    connections: metrics.sseConnections,
+    metrics: metrics.ofApi(),
     stopping: stopping.signal,
     log,
   }),
@@ -116,6 +116,7 @@ const app = createApp({
   log,
   metrics,
   version,
+  host: hostname(),
   isDraining: () => stopping.signal.aborted,
   stopping: stopping.signal,
 })

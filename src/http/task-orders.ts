@@ -1,7 +1,6 @@
 /** What REST and MCP ask of tasks in the same words: the schemas both take, and the same failures for both. */
 import { z } from 'zod'
 import type { Log } from '../log.ts'
-import type { Metrics } from '../metrics.ts'
 import { type CreateTask, SessionId, type TaskCreated, TaskStatus } from '../schemas/task.ts'
 import type { TaskService } from '../tasks/service.ts'
 import { idempotencyConflict } from './idempotency.ts'
@@ -22,8 +21,8 @@ export const taskFilters = {
 export type TaskOrders = ReturnType<typeof createTaskOrders>
 
 /** Both throw a `Problem` for what cannot be done, and what `TaskService` throws; `requestId` goes to the log. */
-export const createTaskOrders = (deps: { tasks: TaskService; log: Log; metrics: Metrics }) => {
-  const { tasks, log, metrics } = deps
+export const createTaskOrders = (deps: { tasks: TaskService; log: Log }) => {
+  const { tasks, log } = deps
   return {
     async submit(
       input: CreateTask,
@@ -37,7 +36,6 @@ export const createTaskOrders = (deps: { tasks: TaskService; log: Log; metrics: 
       }
       const { outcome, answer } = made
       if (outcome === 'replayed') return { replayed: true, answer }
-      metrics.tasksCreated.inc()
       const fields = { request_id: requestId, ...answer }
       log.info(fields, `[ServerCoordinator] task accepted ${answer.task_id}`)
       return { replayed: false, answer }
@@ -55,7 +53,6 @@ export const createTaskOrders = (deps: { tasks: TaskService; log: Log; metrics: 
       if (outcome === 'already_ended') {
         throw new Problem(409, 'task_not_cancellable', `${taskId} has already ended: it is ${status}`)
       }
-      metrics.cancelsRequested.inc()
       const fields = { request_id: requestId, task_id: taskId, status }
       log.info(fields, `[ServerCoordinator] task cancelled ${taskId}`)
       return { message: 'Task cancelled successfully', task_id: taskId, status }

@@ -1,7 +1,6 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
 import type { Log } from '../log.ts'
-import type { Metrics } from '../metrics.ts'
 import { CreateTask, SessionId, TaskStatus } from '../schemas/task.ts'
 import type { CancelFilter, TaskService } from '../tasks/service.ts'
 import { readBody } from './body.ts'
@@ -47,11 +46,10 @@ const BulkCancelBody = z
 export const taskRoutes = (deps: {
   tasks: TaskService
   log: Log
-  metrics: Metrics
   /** Ends long polls early when this process leaves. */
   stopping?: AbortSignal
 }): Hono<ApiEnv> => {
-  const { tasks, log, metrics, stopping } = deps
+  const { tasks, log, stopping } = deps
   const orders = createTaskOrders(deps)
   return new Hono<ApiEnv>()
     .post('/api/tasks', async (c) => {
@@ -85,7 +83,6 @@ export const taskRoutes = (deps: {
       noQuery(c)
       const body = await readBody(c, BulkCancelBody)
       const result = await tasks.cancelMany(filterOf(body), requestedBy(body.reason))
-      metrics.cancelsRequested.inc(result.cancelled.length)
       log.info(
         { request_id: c.get('requestId'), ...result },
         `[ServerCoordinator] ${result.cancelled.length} tasks cancelled`,

@@ -1,10 +1,12 @@
 /** What the fleet says of itself, kept in memory so that health answers while Redis is away. */
 import { setTimeout as pause } from 'node:timers/promises'
+import { z } from 'zod'
 import { messageOf } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { refusalCode, viaRedis } from '../redis.ts'
 import { type ComponentState, WorkerInfo } from '../schemas/health.ts'
-import type { Fleet, FleetSnapshot } from './service.ts'
+import { readRedisSettings } from './redis-state.ts'
+import type { ApiAddress, Fleet, FleetSnapshot } from './service.ts'
 import type { Store } from './store.ts'
 
 const REFRESH_MS = 1000
@@ -18,14 +20,16 @@ export interface FleetWatch extends Fleet {
   [Symbol.dispose](): void
 }
 
-export const createFleet = (options: { store: Store; log: Log }): FleetWatch => {
-  const { store, log } = options
+/** `self`: where this API listens, told to the others. */
+export const createFleet = (options: { store: Store; log: Log; self?: ApiAddress }): FleetWatch => {
+  const { store, log, self } = options
   const { redis, key } = store
   const stopping = new AbortController()
   let now: FleetSnapshot = {
     redis: { up: false, evicts: false, message: 'not reached yet' },
     workers: [],
-    queue: { pending: 0, running: 0, waiting: 0 },
+    apis: [],
+    queue: { pending: 0, running: 0, waiting: 0, ready: 0 },
     components: [],
   }
 
@@ -39,13 +43,21 @@ export const createFleet = (options: { store: Store; log: Log }): FleetWatch => 
     return infos.flatMap(workerInfoOf)
   }
 
+  const readApis = async (): Promise<ApiAddress[]> => {
+    const at = await nowMs()
+    const texts = await redis.zrangebyscore(key('apis'), String(at - ALIVE_MS), String(at + ALIVE_MS))
+    return texts.toSorted().map((text) => Address.parse(JSON.parse(text)))
+  }
+
   /** The code with which Redis refuses changes, found by making one. */
   const refusal = async (): Promise<string | undefined> => {
     const at = await nowMs()
     try {
       await redis.set(key('probe'), '', 'PX', PROBE_MS)
-      await redis.zremrangebyscore(key('workers'), '-inf', String(at - FORGET_MS))
       await redis.zremrangebyscore(key('workers'), String(at + FORGET_MS), '+inf')
+      if (self) await redis.zadd(key('apis'), at, JSON.stringify(self))
+      await redis.zremrangebyscore(key('apis'), '-inf', String(at - FORGET_MS))
+      await redis.zremrangebyscore(key('apis'), String(at + FORGET_MS), '+inf')
       return undefined
     } catch (error) {
       const code = refusalCode(error)
@@ -54,38 +66,56 @@ export const createFleet = (options: { store: Store; log: Log }): FleetWatch => 
     }
   }
 
+  /** Once, when it is first seen and whenever it changes. */
+  let warned = ''
+  const warnOf = (concerns: readonly string[] = []) => {
+    const all = concerns.join('; ')
+    if (all !== warned && all !== '') log.warn({ concerns }, `[HealthChecker] ${all}`)
+    warned = all
+  }
+
   const refresh = async () => {
     const began = performance.now()
     try {
       await redis.ping()
       const latency = performance.now() - began
-      const [workers, refuses, stats, oldest, memory] = await Promise.all([
-        readWorkers(),
+      const [refuses, workers, apis, seen, memory, persistence] = await Promise.all([
         refusal(),
-        store.stats(),
-        redis.zrange(key('status', 'pending'), '0', '0', 'WITHSCORES'),
+        readWorkers(),
+        readApis(),
+        store.overview(),
         redis.info('memory'),
+        redis.info('persistence'),
       ])
-      const policy = /maxmemory_policy:(\S+)/.exec(memory)?.[1] ?? 'noeviction'
-      const limited = !/maxmemory:0\b/.test(memory)
+      const settings = readRedisSettings(`${memory}\n${persistence}`)
+      warnOf(settings.concerns)
       now = {
         redis: {
           up: true,
           latency_ms: Math.round(latency * 10) / 10,
-          evicts: limited && policy !== 'noeviction',
+          ...settings,
           ...(refuses === undefined ? {} : { refuses }),
-          ...(limited && policy !== 'noeviction'
-            ? { message: `Redis may evict data: maxmemory-policy is ${policy} and must be noeviction` }
-            : {}),
         },
         workers,
+        apis,
         queue: {
-          pending: stats.pending,
-          running: stats.running,
-          waiting: stats.waiting,
-          ...(oldest[1] === undefined
-            ? {}
-            : { oldest_pending_ms: Math.max(0, Date.now() - Number(oldest[1])) }),
+          pending: seen.tasks.pending,
+          running: seen.tasks.running,
+          waiting: seen.tasks.waiting,
+          ready: seen.ready,
+          ...(seen.oldestPendingMs === undefined ? {} : { oldest_pending_ms: seen.oldestPendingMs }),
+          ...(seen.oldestReadyMs === undefined ? {} : { oldest_ready_ms: seen.oldestReadyMs }),
+        },
+        totals: {
+          tasks: seen.tasks,
+          sessions: seen.sessions,
+          sessions_active: seen.sessionsActive,
+          counts: seen.counts,
+          costs: [...seen.usageToday].map(([model, { cost_nano = 0, estimated_nano = 0 }]) => ({
+            model,
+            billed: cost_nano,
+            estimated: estimated_nano,
+          })),
         },
         components: mergeComponents(workers),
       }
@@ -111,6 +141,8 @@ export const createFleet = (options: { store: Store; log: Log }): FleetWatch => 
     [Symbol.dispose]: () => stopping.abort(),
   }
 }
+
+const Address = z.object({ host: z.string(), port: z.number() })
 
 /** None of a worker whose release says what this one cannot read. */
 const workerInfoOf = (text: string | null): WorkerInfo[] => {

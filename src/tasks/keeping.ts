@@ -59,7 +59,7 @@ const STORE_LIVE_MS = 15_000
 const DAY_S = 86_400
 const IMPORT_LOOK_MS = 3_600_000
 
-/** As lib.lua has it: what is put back may be of any kind that this release knows. */
+/** As lua/base.lua has it: what is put back may be of any kind that this release knows. */
 const VERSION = '2'
 
 const flatOf = ({ task, seq, at, type, data, parent }: RawEntry): string[] => {

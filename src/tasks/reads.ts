@@ -4,13 +4,45 @@ import { z } from 'zod'
 import { viaRedis } from '../redis.ts'
 import type { Event } from '../schemas/event.ts'
 import { TASK_STATUSES, type TaskStats, TaskStatus } from '../schemas/task.ts'
-import { entryOf, eventOf } from './event-log.ts'
+import { entryOf, eventOf, fieldsOf } from './event-log.ts'
 import { parseRecord, type TaskRecord } from './record.ts'
 import type { RunScript } from './scripts.ts'
+import { type Counters, usageByModel } from './usage.ts'
 
 const LAST_POSSIBLE_ID = '18446744073709551615-18446744073709551615'
 const Counts = z.record(TaskStatus, z.number())
 const LastId = z.string().nullish()
+
+export interface Overview {
+  tasks: TaskStats
+  sessions: number
+  /** With an event in the last 5 minutes. */
+  sessionsActive: number
+  /** Pending tasks that wait for nothing but a slot, and how long the first of them has. */
+  ready: number
+  oldestReadyMs?: number
+  oldestPendingMs?: number
+  /** As lua/counts.lua has them. */
+  counts: Record<string, string>
+  usageToday: Map<string, Counters>
+}
+
+const ACTIVE_MS = 300_000
+const Flat = z.array(z.string())
+const OverviewReply = z.tuple([
+  z.string(),
+  z.number(),
+  z.number(),
+  z.number(),
+  z.string(),
+  z.string(),
+  z.array(z.number()),
+  Flat,
+  Flat,
+])
+
+const statsOf = (counts: readonly number[]): TaskStats =>
+  Counts.parse(Object.fromEntries(TASK_STATUSES.map((status, i) => [status, counts[i]])))
 
 export const createReads = (redis: Redis, key: (...parts: string[]) => string, run: RunScript) => {
   /** Events after `after` (exclusive), oldest first, raw. */
@@ -32,8 +64,24 @@ export const createReads = (redis: Redis, key: (...parts: string[]) => string, r
     },
 
     async stats(): Promise<TaskStats> {
-      const counts = z.array(z.number()).parse(await run('stats', TASK_STATUSES))
-      return Counts.parse(Object.fromEntries(TASK_STATUSES.map((status, i) => [status, counts[i]])))
+      return statsOf(z.array(z.number()).parse(await run('stats', TASK_STATUSES)))
+    },
+
+    /** All that is counted of the fleet, at one moment. */
+    async overview(): Promise<Overview> {
+      const reply = OverviewReply.parse(await run('overview', [ACTIVE_MS, ...TASK_STATUSES]))
+      const [now, sessions, sessionsActive, ready, readySince, pendingSince, statuses, counts, usage] = reply
+      const ageOf = (since: string) => Math.max(0, Number(now) - Number(since))
+      return {
+        tasks: statsOf(statuses),
+        sessions,
+        sessionsActive,
+        ready,
+        ...(readySince === '' ? {} : { oldestReadyMs: ageOf(readySince) }),
+        ...(pendingSince === '' ? {} : { oldestPendingMs: ageOf(pendingSince) }),
+        counts: fieldsOf(counts),
+        usageToday: usageByModel(fieldsOf(usage)),
+      }
     },
 
     readLog,

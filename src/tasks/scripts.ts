@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { Redis } from 'ioredis'
+import { FLEET_HISTOGRAMS, redisUnit } from '../metrics/table.ts'
 import { asRedisError } from '../redis.ts'
 
 const NAMES = [
@@ -26,17 +27,23 @@ const NAMES = [
   'import',
   'fork',
   'stats',
+  'overview',
 ] as const
 export type ScriptName = (typeof NAMES)[number]
 
+/** Put in front of each script, in this order. */
+const LIBRARY = ['base', 'counts', 'lib', 'costs']
+
 export type RunScript = (name: ScriptName, args: readonly (string | number)[]) => Promise<unknown>
 
+/** A script as Redis is given it. */
+export const scriptText = (name: ScriptName): string =>
+  [buckets(), ...[...LIBRARY, name].map(fileText)].join('\n')
+
 export const createScripts = (redis: Redis, prefix: string): RunScript => {
-  const read = (name: string) => readFileSync(new URL(`lua/${name}.lua`, import.meta.url), 'utf8')
-  const library = `${read('lib')}\n${read('costs')}`
   const scripts = new Map(
     NAMES.map((name) => {
-      const text = `${library}\n${read(name)}`
+      const text = scriptText(name)
       return [name, { text, hash: createHash('sha1').update(text).digest('hex') }]
     }),
   )
@@ -54,4 +61,15 @@ export const createScripts = (redis: Redis, prefix: string): RunScript => {
       throw asRedisError(error)
     }
   }
+}
+
+const fileText = (name: string) => readFileSync(new URL(`lua/${name}.lua`, import.meta.url), 'utf8')
+
+/** The bounds by which lua/counts.lua counts: ms, or as they are where they are no time. */
+const buckets = (): string => {
+  const tables = Object.entries(FLEET_HISTOGRAMS).map(
+    ([metric, { name, buckets: bounds }]) =>
+      `${metric} = { ${bounds.map((bound) => bound * redisUnit(name)).join(', ')} }`,
+  )
+  return `local BUCKETS = { ${tables.join(', ')} }`
 }

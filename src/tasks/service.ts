@@ -107,11 +107,49 @@ export interface Fleet {
   snapshot(): FleetSnapshot
 }
 
+/** Where an API listens. */
+export interface ApiAddress {
+  host: string
+  port: number
+}
+
 export interface FleetSnapshot {
   /** `refuses`: it answers but takes no change (out of memory, read-only), with its code. */
-  redis: { up: boolean; latency_ms?: number; evicts: boolean; refuses?: string; message?: string }
+  redis: {
+    up: boolean
+    latency_ms?: number
+    evicts: boolean
+    /** It keeps an append-only file; absent when it does not say. */
+    persists?: boolean
+    memory_bytes?: number
+    memory_limit_bytes?: number
+    refuses?: string
+    /** Why Redis does not answer. */
+    message?: string
+    /** What of its settings can lose tasks, in sentences. */
+    concerns?: string[]
+  }
   workers: WorkerInfo[]
-  queue: { pending: number; running: number; waiting: number; oldest_pending_ms?: number }
+  /** Those that announce themselves, this one included; in the order of their addresses. */
+  apis: ApiAddress[]
+  queue: {
+    pending: number
+    running: number
+    waiting: number
+    /** Pending ones that wait for nothing but a slot. */
+    ready: number
+    oldest_pending_ms?: number
+    oldest_ready_ms?: number
+  }
+  /** For the metrics, read at one moment; absent until Redis was reached once. */
+  totals?: {
+    tasks: TaskStats
+    sessions: number
+    sessions_active: number
+    counts: Record<string, string>
+    /** Of this UTC day, nano-USD. */
+    costs: { model: string; billed: number; estimated: number }[]
+  }
   /** The workers' components, merged: the worst state wins and the message names the worker when they differ. */
   components: ComponentState[]
 }

@@ -90,6 +90,18 @@ export const countersByModel = (fields: Readonly<Record<string, string>>): Map<s
   return models
 }
 
+/** Of a day's hash of models, with fields `<metric> <model>`. */
+export const usageByModel = (fields: Readonly<Record<string, string>>): Map<string, Counters> => {
+  const models = new Map<string, Counters>()
+  for (const [name, value] of Object.entries(fields)) {
+    const [, metric = '', model = ''] = /^(\S+) (.*)$/s.exec(name) ?? []
+    const of = models.get(model) ?? {}
+    addCounters(of, counterOf(metric, value))
+    models.set(model, of)
+  }
+  return models
+}
+
 export const sumOf = (counters: Iterable<Counters>): Counters => {
   const sum: Counters = {}
   for (const each of counters) addCounters(sum, each)

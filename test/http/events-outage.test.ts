@@ -37,6 +37,7 @@ const serveEvents = async (redisUrl: string, prefix: string) => {
   }
   const redact = createRedactor([])
   const metrics = createMetrics({ version: 'test' })
+  const sse = metrics.ofApi()
   const redis = connectRedis(redisUrl, 'hasty', log)
   const subscriber = connectRedis(redisUrl, 'subscriber', log)
   const store = createStore({ redis, prefix, leaseMs: LEASE_MS })
@@ -71,7 +72,7 @@ const serveEvents = async (redisUrl: string, prefix: string) => {
     archive,
     view: createView(redact),
     redact,
-    connections: metrics.sseConnections,
+    metrics: sse,
     stopping: stopping.signal,
     log,
   })
@@ -87,7 +88,7 @@ const serveEvents = async (redisUrl: string, prefix: string) => {
     redis,
     connections: () => promisify(server.getConnections.bind(server))(),
     /** Streams, as the metrics tell. */
-    open: async () => (await metrics.sseConnections.get()).values[0]?.value ?? 0,
+    open: async () => (await sse.sseConnections.get()).values[0]?.value ?? 0,
     leave: () => stopping.abort(),
     async [Symbol.asyncDispose]() {
       stopping.abort()

@@ -29,7 +29,8 @@ export const worker = (changes: Partial<WorkerInfo> = {}): WorkerInfo => ({
 export const snapshot = (changes: Partial<FleetSnapshot> = {}): FleetSnapshot => ({
   redis: { up: true, latency_ms: 2, evicts: false },
   workers: [worker()],
-  queue: { pending: 5, running: 2, waiting: 1, oldest_pending_ms: 1500 },
+  apis: [],
+  queue: { pending: 5, running: 2, waiting: 1, ready: 3, oldest_pending_ms: 1500, oldest_ready_ms: 1200 },
   components: READY,
   ...changes,
 })

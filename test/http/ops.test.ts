@@ -10,7 +10,7 @@ import { listening, problemIn, recordedLog } from './support.ts'
 
 const ops = (fleet: FleetSnapshot = snapshot(), notReady: string[] = []) => {
   const metrics = createMetrics({ version: '1.2.3' })
-  metrics.observeFleet(() => fleet)
+  metrics.observeFleet(() => ({ ...fleet, health: judge(fleet) }))
   return createOpsApp({
     health: () => ({ ...judge(fleet), version: '1.2.3', uptime_s: 1 }),
     notReady: () => notReady,
@@ -46,12 +46,11 @@ test('metrics tell of process and fleet, all under one prefix', async () => {
   for (const line of [
     'alex_redis_up 1',
     'alex_redis_latency_seconds 0.002',
-    'alex_tasks{status="pending"} 5',
-    'alex_queue_oldest_pending_seconds 1.5',
+    'alex_health_status{status="healthy"} 1',
+    'alex_health_component{component="mcp",status="ready"} 1',
     'alex_workers 1',
-    'alex_worker_slots 10',
-    'alex_worker_slots_used 2',
-    'alex_sse_connections 0',
+    'alex_fleet_slots{state="used"} 2',
+    'alex_fleet_slots{state="free"} 8',
     'alex_build_info{version="1.2.3"} 1',
   ]) {
     expect(lines).toContain(line)

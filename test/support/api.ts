@@ -79,7 +79,7 @@ export const startApi = async (options: ApiOptions = {}) => {
       archive,
       view: createView(redact),
       redact,
-      connections: metrics.sseConnections,
+      metrics: metrics.ofApi(),
       stopping: stopping.signal,
       log: quietLog,
     }),
@@ -93,6 +93,7 @@ export const startApi = async (options: ApiOptions = {}) => {
     log: quietLog,
     metrics,
     version: 'test',
+    host: 'here',
     isDraining: () => stopping.signal.aborted,
     stopping: stopping.signal,
   })

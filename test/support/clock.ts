@@ -9,7 +9,7 @@ for _, name in ipairs(redis.call('KEYS', string.gsub(P, '[%[%]%*%?]', '\\\\%0') 
     for _, field in ipairs({ 'lease_until', 'not_before', 'alone_until', 'deadline', 'started_at', 'created_at', 'status_at', 'cancel_at' }) do
       if tonumber(redis.call('HGET', name, field) or '0') > 0 then redis.call('HINCRBY', name, field, by) end
     end
-  elseif rest == 'due' or rest == 'due:tickets' or rest == 'workers' or rest == 'sessions' or string.match(rest, '^status:') then
+  elseif rest == 'due' or rest == 'due:tickets' or rest == 'ready' or rest == 'workers' or rest == 'sessions' or string.match(rest, '^status:') then
     for _, id in ipairs(redis.call('ZRANGE', name, 0, -1)) do redis.call('ZINCRBY', name, by, id) end
   elseif rest == 'last_beat' or rest == 'grace_until' then
     redis.call('INCRBY', name, by)

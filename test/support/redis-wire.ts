@@ -1,7 +1,6 @@
 /** As much of Redis' protocol as a proxy needs to know which script passes, and when it has run. */
 import { createHash } from 'node:crypto'
-import { readFileSync } from 'node:fs'
-import type { ScriptName } from '../../src/tasks/scripts.ts'
+import { type ScriptName, scriptText } from '../../src/tasks/scripts.ts'
 
 /** Sent behind a request: its answer proves that the request was executed. */
 const ECHO = 'the-request-before-this-was-executed'
@@ -9,11 +8,7 @@ export const ECHO_REQUEST = Buffer.from(`*2\r\n$4\r\nECHO\r\n$${ECHO.length}\r\n
 export const ECHO_REPLY = Buffer.from(`$${ECHO.length}\r\n${ECHO}\r\n`)
 
 /** The hash under which `createScripts` runs it. */
-export const hashOf = (script: ScriptName): string => {
-  const read = (name: string) =>
-    readFileSync(new URL(`../../src/tasks/lua/${name}.lua`, import.meta.url), 'utf8')
-  return sha1(['lib', 'costs', script].map(read).join('\n'))
-}
+export const hashOf = (script: ScriptName): string => sha1(scriptText(script))
 
 const sha1 = (text: string | Buffer) => createHash('sha1').update(text).digest('hex')
 

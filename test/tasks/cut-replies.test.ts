@@ -425,6 +425,7 @@ async function stateOf({ redis, store, prefix }: OpenStore) {
     switch (await redis.type(key)) {
       case 'hash':
         state[name] = timeless(await redis.hgetall(key))
+        if (name === 'counts') state[name] = withoutTimes(await redis.hgetall(key))
         break
       case 'zset':
         state[name] = await redis.zrange(key, '0', '-1').then((members) => members.toSorted())
@@ -437,6 +438,17 @@ async function stateOf({ redis, store, prefix }: OpenStore) {
     }
   }
   return state
+}
+
+/** How often each thing was counted: which bucket a time falls into, and the sums, are others each time. */
+function withoutTimes(counts: Record<string, string>) {
+  const totals: Record<string, number> = {}
+  for (const [name, n] of Object.entries(counts)) {
+    if (name === 'since' || name.endsWith(' sum')) continue
+    const what = name.replace(/ le \S+$/, '')
+    totals[what] = (totals[what] ?? 0) + Number(n)
+  }
+  return totals
 }
 
 const LOG_ID = /^\d{13}-\d+$/

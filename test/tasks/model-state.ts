@@ -25,6 +25,7 @@ export const readState = async ({ store, redis }: OpenStore, taskIds: string[], 
     ...TASK_STATUSES.map((status) => key('status', status)),
     key('due'),
     key('due:tickets'),
+    key('ready'),
     key('sessions'),
     ...sessionIds.flatMap((id) => [key('session', id, 'line'), key('session', id, 'tasks')]),
   ]
@@ -32,6 +33,7 @@ export const readState = async ({ store, redis }: OpenStore, taskIds: string[], 
   for (const id of sessionIds) pipeline.hgetall(key('session', id))
   for (const id of sessionIds) pipeline.xrange(key('session', id, 'log'), '-', '+')
   pipeline.get(key('grace_until'))
+  pipeline.hgetall(key('counts'))
   const replies = ((await pipeline.exec()) ?? []).map(([error, reply]) => {
     if (error) throw error
     return reply
@@ -47,7 +49,7 @@ export const readState = async ({ store, redis }: OpenStore, taskIds: string[], 
     return Object.fromEntries(Object.entries(flat).map(([id, score]) => [id, Number(score)])) satisfies Scores
   }
   const status = Object.fromEntries(TASK_STATUSES.map((name) => [name, scores()]))
-  const [due, dueTickets, recent] = [scores(), scores(), scores()]
+  const [due, dueTickets, ready, recent] = [scores(), scores(), scores(), scores()]
   const sets = sessionIds.map(() => ({ line: scores(), tasks: scores() }))
   const hashes = sessionIds.map(() => next() as Hash)
   const logs = sessionIds.map(() =>
@@ -59,7 +61,8 @@ export const readState = async ({ store, redis }: OpenStore, taskIds: string[], 
   const sessions = Object.fromEntries(
     sessionIds.map((id, i) => [id, { hash: hashes[i] ?? {}, log: logs[i] ?? [], ...sets[i] }]),
   )
-  return { tasks, status, due, dueTickets, recent, sessions, grace: Number(next()) }
+  const grace = Number(next())
+  return { tasks, status, due, dueTickets, ready, recent, sessions, grace, counts: next() as Hash }
 }
 
 export const logOf = (state: State, task: string): Entry[] =>
@@ -78,6 +81,19 @@ const checkFamily = (tasks: Record<string, Hash>, id: string): void => {
   const stops = parent?.['cancel'] !== undefined || Number(parent?.['deadline']) < 1e9
   const most = Math.min(open.length, Number(parent?.['child_limit'] ?? 0))
   expect(begun, `children of ${id} that may run`).toSatisfy((n: number) => n === most || (stops && n < most))
+}
+
+/** What was made has ended or is there: once each, whoever made or ended it. */
+const checkCounts = ({ counts, status }: State): void => {
+  const sum = (metric: string) =>
+    Object.entries(counts).reduce(
+      (total, [name, n]) => (name.startsWith(`${metric} `) ? total + Number(n) : total),
+      0,
+    )
+  const unfinished = TASK_STATUSES.filter((name) => !isEnded(name)).flatMap((name) =>
+    Object.keys(status[name] ?? {}),
+  )
+  expect(sum('created') - sum('finished'), 'tasks made and not ended').toBe(unfinished.length)
 }
 
 /** What the indexes, records and logs must say of each other. */
@@ -170,6 +186,8 @@ export const checkInvariants = (state: State): void => {
       ids.every((one) => known.includes(one)),
     )
   }
+  expect(Object.keys(state.ready).toSorted(), 'ready').toEqual(Object.keys(dueTickets).toSorted())
+  checkCounts(state)
   const indexed = [...Object.values(state.status), due, dueTickets].flatMap(Object.keys)
   expect(indexed.filter((id) => !id.startsWith('session:') && !known.includes(id))).toEqual([])
 }

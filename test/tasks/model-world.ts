@@ -185,7 +185,9 @@ export const createWorld = (open: OpenStore, model: Model) => {
     keys: async () =>
       (await redis.keys(`${open.prefix}*`))
         .map((name) => name.slice(open.prefix.length + 1))
-        .filter((name) => !/^(tickets|idem|worker|workers|last_beat|grace_until|costs)(:|$)/.test(name)),
+        .filter(
+          (name) => !/^(tickets|idem|worker|workers|last_beat|grace_until|costs|counts)(:|$)/.test(name),
+        ),
   }
 }
 

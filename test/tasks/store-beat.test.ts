@@ -443,3 +443,25 @@ test('what is due of tasks that are no more is forgotten', async () => {
   expect((await beat()).tickets).toEqual([])
   expect(await redis.exists(store.key('due'), store.key('due:tickets'))).toBe(0)
 })
+
+test('a worker that stopped beating without a farewell is counted as lost, once, and not for an outage of Redis', async () => {
+  const { store, redis, beat, now } = setup()
+  const lost = () => redis.hget(store.key('counts'), 'workersLost')
+  await redis.zadd(store.key('workers'), (await now()) - 11_000, 'gone')
+  await redis.set(store.key('last_beat'), 1)
+  await store.beat({ id: 'w', info: '{}' }, [], 20)
+  expect(await lost()).toBeNull()
+  await beat()
+  await beat()
+  expect(await lost()).toBe('1')
+  expect(await redis.zrange(store.key('workers'), '0', '-1')).toEqual(['w'])
+})
+
+test('a task that an older release began counts as waiting for a slot no longer', async () => {
+  const { store, redis, create, beat } = setup()
+  const { id } = await create()
+  expect((await store.overview()).ready).toBe(1)
+  await redis.hset(store.key('task', id), 'status', 'running')
+  await beat()
+  expect((await store.overview()).ready).toBe(0)
+})

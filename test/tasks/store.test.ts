@@ -62,7 +62,9 @@ const setup = () => {
     },
     /** Without BullMQ's own. */
     keysLeft: async () =>
-      (await redis.keys(`${open.prefix}*`)).filter((key) => !key.startsWith(store.key('tickets'))),
+      (await redis.keys(`${open.prefix}*`)).filter(
+        (key) => !key.startsWith(store.key('tickets')) && key !== store.key('counts'),
+      ),
     events: async (id: string) =>
       (await store.readLog(SESSION, '0-0', 1000)).filter(({ task_id }) => task_id === id),
     types: async (id: string) =>

@@ -23,6 +23,8 @@ export interface McpOptions {
   guard: Guard
   version: string
   log: Log
+  /** A server's start has led to a connection or failed; `again` after a connection that was lost. */
+  onStart?: (server: string, again: boolean) => void
   timing?: Partial<McpTiming>
 }
 
@@ -37,6 +39,8 @@ export interface McpTiming extends CallLimits {
 
 export interface Mcp extends ToolSource {
   state: () => ComponentState
+  /** Those whose entries can be used. */
+  servers: () => { name: string; connected: boolean }[]
   /** Ends all servers, within 2 s. */
   [Symbol.asyncDispose](): Promise<void>
 }
@@ -120,6 +124,8 @@ export const startMcp = (options: McpOptions): Mcp => {
     tools: () => tools,
     owns: (name) => name.startsWith(MCP_PREFIX),
     state,
+    servers: () =>
+      servers.map((server) => ({ name: server.name, connected: server.connection() !== undefined })),
     async [Symbol.asyncDispose]() {
       stopped = true
       await started

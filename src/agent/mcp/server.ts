@@ -15,6 +15,8 @@ export interface ServerOptions extends Omit<ConnectionOptions, 'signal' | 'onLis
   stableMs: number
   /** Its tools or its state are others now. */
   onChange: () => void
+  /** A start has led to a connection or failed; `again` after a connection that was lost. */
+  onStart?: (server: string, again: boolean) => void
   log: Log
 }
 
@@ -45,6 +47,7 @@ export const startServer = (options: ServerOptions): McpServer => {
   let listing: Listing = { tools: [], notOffered: {} }
   let trouble: string | undefined = 'starting'
   let attempts = 0
+  let lost = false
 
   const set = (next: Connection | undefined, why: string | undefined): void => {
     connection = next
@@ -61,6 +64,7 @@ export const startServer = (options: ServerOptions): McpServer => {
   const live = async (): Promise<void> => {
     while (!signal.aborted) {
       attempts += 1
+      const again = lost
       const opened = await openConnection({ ...options, signal, onListing: take })
       if (!opened.ok && opened.loss.lease) {
         // No fault of the server's: it was not even started.
@@ -69,6 +73,8 @@ export const startServer = (options: ServerOptions): McpServer => {
         await Promise.race([guard.beaten(), stopped])
         continue
       }
+      options.onStart?.(name, again)
+      lost = opened.ok
       const loss = opened.ok ? await hold(opened.connection) : opened.loss
       if (signal.aborted) return
       const reason = plain(loss.reason)
@@ -81,8 +87,8 @@ export const startServer = (options: ServerOptions): McpServer => {
       }
       const waitMs = Math.min(options.maxRetryMs, options.retryMs * 2 ** (attempts - 1))
       const jittered = Math.round(waitMs * (0.8 + 0.4 * Math.random()))
-      const again = `tried again in ${(jittered / 1000).toFixed(1)} s`
-      log.warn({ server: name, attempts }, `[MCP] ${name} is not connected: ${reason}; ${again}`)
+      const when = `tried again in ${(jittered / 1000).toFixed(1)} s`
+      log.warn({ server: name, attempts }, `[MCP] ${name} is not connected: ${reason}; ${when}`)
       await pause(jittered, undefined, { signal }).catch(() => {})
     }
   }

@@ -12,7 +12,6 @@ import {
 } from '@modelcontextprotocol/sdk/types.js'
 import { AjvJsonSchemaValidator } from '@modelcontextprotocol/sdk/validation/ajv-provider.js'
 import type { Log } from '../../log.ts'
-import type { Metrics } from '../../metrics.ts'
 import type { Event } from '../../schemas/event.ts'
 import type { CancelledCalls } from '../../tasks/cancelled-calls.ts'
 import type { TaskService } from '../../tasks/service.ts'
@@ -28,7 +27,6 @@ export interface McpDeps {
   cancelledCalls: CancelledCalls
   redact: (text: string) => string
   log: Log
-  metrics: Metrics
   version: string
   /** Answers waiting callers when this process leaves. */
   stopping?: AbortSignal

@@ -7,6 +7,8 @@ local worker, lease, jobs, random, most = ARGV[1], number(ARGV[4]), ARGV[5], num
 local tickets, purge, verdicts = {}, {}, {}
 -- How long a task that lost its worker more than once runs beside no other such task, times its losses.
 local ALONE_MIN, ALONE_MAX = 1000, 10000
+-- A worker that has not beaten for so long without having said that it leaves.
+local WORKER_LOST = 10000
 local sent = redis.call('HMGET', key('worker', worker), 'beat', 'gave')
 local again = sent[1] == ARGV[6] and sent[2]
 
@@ -128,6 +130,7 @@ local function look_for_lost_tickets()
     local r = record(id)
     if not r or r.status ~= 'pending' or not r.ticket then
       redis.call('ZREM', key('due:tickets'), id)
+      redis.call('ZREM', key('ready'), id)
     else
       local wait = TICKET_RECHECK
       if redis.call('EXISTS', jobs .. id .. '.' .. r.ticket) == 1 then
@@ -136,8 +139,24 @@ local function look_for_lost_tickets()
       else
         ticket_of(id, r, tickets)
       end
+      redis.call('ZADD', key('ready'), 'NX', NOW, id)
       redis.call('ZADD', key('due:tickets'), NOW + wait, id)
     end
+  end
+end
+
+-- A release that does not know `ready` leaves tasks there that are not.
+local function look_at_oldest_ready()
+  local id = redis.call('ZRANGE', key('ready'), 0, 0)[1]
+  if id and redis.call('HGET', key('task', id), 'status') ~= 'pending' then redis.call('ZREM', key('ready'), id) end
+end
+
+-- While Redis was away nobody could beat.
+local function count_lost_workers()
+  if redis.call('EXISTS', key('grace_until')) == 1 then return end
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', key('workers'), '-inf', NOW - WORKER_LOST, 'LIMIT', 0, most)) do
+    redis.call('ZREM', key('workers'), id)
+    count('workersLost')
   end
 end
 
@@ -148,6 +167,8 @@ else
   for i = 1, #far, 2 do bring_near(far[i]) end
   look_at_due()
   look_for_lost_tickets()
+  look_at_oldest_ready()
+  count_lost_workers()
   redis.call('HSET', key('worker', worker), 'beat', ARGV[6], 'gave', cjson.encode({ tickets, purge }))
 end
 

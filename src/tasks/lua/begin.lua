@@ -43,9 +43,11 @@ if r.status ~= 'running' then
     redis.call('HSET', key('task', id), 'not_before', NOW + APART_MS)
     redis.call('ZADD', key('due'), math.min(NOW + APART_MS, number(r.deadline)), id)
     redis.call('ZREM', key('due:tickets'), id)
+    redis.call('ZREM', key('ready'), id)
     return { 'stale' }
   end
   local until_ms = NOW + lease
+  count_begin(id, r)
   redis.call('HINCRBY', key('task', id), 'attempt', 1)
   redis.call('HSET', key('task', id), 'v', VERSION, 'activation', activation, 'worker', worker, 'lease_until', until_ms)
   if not r.started_at then
@@ -61,6 +63,7 @@ if r.status ~= 'running' then
   set_status(id, r, 'running')
   redis.call('ZADD', key('due'), until_ms, id)
   redis.call('ZREM', key('due:tickets'), id)
+  redis.call('ZREM', key('ready'), id)
 end
 local flat = redis.call('HGETALL', key('task', id))
 local out = { number(redis.call('HGET', key('task', id), 'attempt')) > 1 and 'resumed' or 'started', tostring(NOW) }

@@ -31,6 +31,7 @@ local before = redis.call('HGET', session, 'last_id') or '0-0'
 for name, value in pairs(r) do redis.call('HSET', key('task', id), name, value) end
 redis.call('HSET', key('task', id), 'id', id, 'v', VERSION, 'created_at', NOW, 'status_at', NOW, 'seq', 1, 'log_from', before)
 redis.call('ZADD', key('status', 'pending'), NOW, id)
+count('created task')
 redis.call('ZADD', key('session', sid, 'tasks'), NOW, id)
 
 local queued = { task = r.task }

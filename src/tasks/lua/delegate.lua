@@ -30,6 +30,7 @@ for i = 6, #ARGV, 2 do
   redis.call('HSET', key('task', child_id), 'id', child_id, 'v', VERSION, 'created_at', NOW, 'status_at', NOW,
     'seq', 1, 'log_from', before)
   redis.call('ZADD', key('status', 'pending'), NOW, child_id)
+  count('created subtask')
   redis.call('ZADD', key('session', r.session_id, 'tasks'), r.created_at, child_id)
   log_event(child_id, child, 1, 'task_queued', cjson.encode({ task = child.task }))
 end

@@ -1,45 +1,4 @@
-local P = KEYS[1] -- the prefix. This is shared vocabulary, put in front of every script.
--- Of log entries and records. A release reads its own and the one before. It grows with a type of entry that the
--- release before does not know: its workers then leave tasks with such entries to newer ones (begin.lua).
--- 2: `model_call_start`, `model_call_end`, `context_compression`.
-local VERSION = '2'
-local TICKET_RECHECK = 2000
-local TICKET_RECHECK_MAX = 300000
-local MAX_LOSSES = 5
--- From so many losses in a row on a task runs beside no other such task of the worker, for a while.
-local SUSPECT_LOSSES = 2
-local PUBLISH_MAX = 65536
-
-local clock = redis.call('TIME')
-local NOW = clock[1] * 1000 + math.floor(clock[2] / 1000)
-
-local function key(a, b, c)
-  local name = P .. ':' .. a
-  if b then name = name .. ':' .. b end
-  if c then name = name .. ':' .. c end
-  return name
-end
-
-local function record(id)
-  local flat = redis.call('HGETALL', key('task', id))
-  if #flat == 0 then return nil end
-  local r = {}
-  for i = 1, #flat, 2 do r[flat[i]] = flat[i + 1] end
-  return r
-end
-
-local function ended(status)
-  return status == 'completed' or status == 'failed' or status == 'cancelled'
-end
-
-local function number(value)
-  return tonumber(value or '') or 0
-end
-
--- A lease counts as live for one more length after an outage in which nobody could renew it.
-local function lease_of(r)
-  return math.max(number(r.lease_until), number(redis.call('GET', key('grace_until'))))
-end
+-- How tasks go from one state to the next. Put after base.lua and counts.lua in front of every script.
 
 -- Appends one event of task `id` (record `r`) to its session's log and publishes it. Returns its log id.
 local function log_event(id, r, seq, event_type, data)
@@ -82,6 +41,7 @@ local function make_runnable(id, r, tickets)
   r.ticket = tostring(redis.call('HINCRBY', key('task', id), 'ticket', 1))
   redis.call('HSET', key('task', id), 'rechecks', 0)
   redis.call('ZADD', key('due:tickets'), NOW + TICKET_RECHECK, id)
+  redis.call('ZADD', key('ready'), NOW, id)
   if r.deadline then
     redis.call('ZADD', key('due'), r.deadline, id)
   else
@@ -182,6 +142,8 @@ local function end_task(id, r, status, event_type, data, fields, tickets)
   set_status(id, r, status)
   redis.call('ZREM', key('due'), id)
   redis.call('ZREM', key('due:tickets'), id)
+  redis.call('ZREM', key('ready'), id)
+  count_end(r, status, fields.stop_reason or r.stop_reason or 'error')
   local session_id = r.session_id
   local was_head = head_of_line(session_id) == id
   redis.call('ZREM', key('session', session_id, 'line'), id)
@@ -275,8 +237,9 @@ local function cancel_task(id, r, reason, by, tickets)
   end
   if ended(r.status) then return 'ended' end
   if not r.cancel then
-    r.cancel, r.cancel_by = reason, by
+    r.cancel, r.cancel_by, r.cancel_at = reason, by, NOW
     redis.call('HSET', key('task', id), 'cancel', reason, 'cancel_by', by, 'cancel_at', NOW)
+    count('cancels')
   end
   if is_at_work(r) then
     redis.call('PUBLISH', key('control'), cjson.encode({ cancel = id }))

@@ -25,6 +25,7 @@ for _, id in ipairs(ids) do
     redis.call('ZREM', key('status', r.status), id)
     redis.call('ZREM', key('due'), id)
     redis.call('ZREM', key('due:tickets'), id)
+    redis.call('ZREM', key('ready'), id)
     redis.call('DEL', key('task', id))
   end
   redis.call('ZREM', tasks, id)

@@ -48,6 +48,7 @@ for i = 1, #records, 2 do
   if not ended(fields.status) then table.insert(unfinished, fields.parent_task_id and #unfinished + 1 or 1, id) end
 end
 redis.call('UNLINK', staged_tasks)
+COUNTING = false
 for _, id in ipairs(unfinished) do
   end_failed(id, record(id), 'restored', 'the session was restored from a copy made while this task was unfinished', 'error', {})
 end
