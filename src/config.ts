@@ -6,7 +6,14 @@ import { homedir } from 'node:os'
 import { join, parse, resolve } from 'node:path'
 import { z } from 'zod'
 import { CONFIG_KEYS, Config, type ConfigKey, settingOf } from './config/schema.ts'
-import { type Given, readArguments, readConfigFile, readDotenv, readEnvironment } from './config/sources.ts'
+import {
+  dotenvValues,
+  type Given,
+  readArguments,
+  readConfigFile,
+  readDotenv,
+  readEnvironment,
+} from './config/sources.ts'
 import { absolute } from './config/values.ts'
 
 export type { ConfigKey } from './config/schema.ts'
@@ -131,6 +138,17 @@ const passwordTwice = ({ redis_url = '', redis_password }: Partial<Config> = {})
   const inUrl = decodeURIComponent(URL.parse(redis_url)?.password ?? '')
   const differs = inUrl !== '' && redis_password !== undefined && inUrl !== redis_password
   return differs ? ['redis_url holds another password than redis_password: keep one'] : []
+}
+
+/**
+ * OpenTelemetry's own variables, `OTEL_*`. Its libraries read the environment themselves, so those that stand in
+ * `.env` alone are put there.
+ */
+export const openTelemetryEnvironment = (cwd = process.cwd()): NodeJS.Dict<string> => {
+  const isOurs = ([name]: [string, unknown]) => name.startsWith('OTEL_')
+  for (const [name, value] of Object.entries(dotenvValues(join(cwd, '.env'))).filter(isOurs))
+    if (value !== undefined) process.env[name] ||= value
+  return Object.fromEntries(Object.entries(process.env).filter(isOurs))
 }
 
 const Sources = z.record(Config.keyof(), z.string())

@@ -6,6 +6,7 @@ import { childId } from '../src/tasks/delegating.ts'
 import type { TicketQueue } from '../src/tasks/queue.ts'
 import type { TaskRecord } from '../src/tasks/record.ts'
 import type { Store } from '../src/tasks/store.ts'
+import type { TraceContext } from '../src/tracing.ts'
 import type { Activation } from './activations.ts'
 import { persist } from './emitter.ts'
 
@@ -17,6 +18,8 @@ interface Options {
   /** The log's seq once all that was emitted is durable. */
   position: () => Promise<number>
   signal: AbortSignal
+  /** Where the spans of children hang. */
+  trace: () => TraceContext | undefined
 }
 
 export const createDelegation = (options: Options): AgentRun['delegation'] => {
@@ -26,7 +29,10 @@ export const createDelegation = (options: Options): AgentRun['delegation'] => {
       const seq = await options.position()
       const children = subtasks.map((task, index) => ({
         task_id: childId(record.id, call.call_id, index),
-        fields: childFields(record, task, { iteration: call.iteration, siblings: subtasks.length, budget }),
+        fields: {
+          ...childFields(record, task, { iteration: call.iteration, siblings: subtasks.length, budget }),
+          ...options.trace(),
+        },
       }))
       const result = await persist(() =>
         store.delegate(activation, seq, { start: call, limit: maxWorkers, children }),

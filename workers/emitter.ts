@@ -17,6 +17,8 @@ interface Options {
   sessionId: string
   /** The task's `seq` when the activation began. */
   seq: number
+  /** Of the task's record; written with the first append. */
+  recordFields?: Progress['set'] | undefined
   /** An append told that a cancel was asked for. */
   onCancel: () => void
   /** This activation was refused; nothing more is written. */
@@ -29,6 +31,7 @@ export const createEmitter = (options: Options) => {
   const { store, lease, clock, sessionId } = options
   const progressOf = createProgress()
   let seq = options.seq
+  let recordFields = options.recordFields
   let queued: LogEvent[] = []
   let sending: Promise<void> | null = null
   /** Why nothing more is written: this activation was refused, or a write broke. */
@@ -44,9 +47,11 @@ export const createEmitter = (options: Options) => {
         queued = []
         const sentAt = monotonicMs()
         const progress = progressOf(events)
+        Object.assign(progress.set, recordFields)
         const result = await persist(() => store.append(lease, seq, events, progress))
         if (result.verdict === 'ok') {
           seq += events.length
+          recordFields = undefined
           clock.renewed(sentAt)
           if (result.cancel) options.onCancel()
         } else {

@@ -6,7 +6,7 @@ import closeWithGrace from 'close-with-grace'
 import { z } from 'zod'
 import { renderSystemPrompt } from '../src/agent/prompts/system-prompt.ts'
 import { runAgent } from '../src/agent/run-agent.ts'
-import { loadConfigOrExit, namedModels, secretsOf, workspaceProblem } from '../src/config.ts'
+import { loadConfigOrExit, namedModels, openTelemetryEnvironment, secretsOf, workspaceProblem } from '../src/config.ts'
 import { LeaseLost, messageOf } from '../src/errors.ts'
 import { createHttpServer } from '../src/http/http-server.ts'
 import { createOpsApp } from '../src/http/ops.ts'
@@ -24,6 +24,7 @@ import { createTicketQueue } from '../src/tasks/queue.ts'
 import { openSessionFolder } from '../src/tasks/session-folder.ts'
 import { createStore, LEASE_MS } from '../src/tasks/store.ts'
 import { createMirrorView } from '../src/tasks/view.ts'
+import { startTracing } from '../src/tracing.ts'
 import { readVersion } from '../src/version.ts'
 import { createActivations } from './activations.ts'
 import { createComponents } from './components.ts'
@@ -36,6 +37,7 @@ import { observeEmitter, observeModel, observeState, observeStore } from './obse
 import { createRunTask } from './run-task.ts'
 import { createThrottle } from './throttle.ts'
 import { createTools } from './tools.ts'
+import { createTraceTask } from './trace-task.ts'
 import { startWorker } from './worker.ts'
 
 const loaded = loadConfigOrExit()
@@ -57,6 +59,15 @@ const workerId = `${hostname()}-${process.pid}-${randomBytes(2).toString('hex')}
 const startedAt = new Date().toISOString()
 const leaving = new AbortController()
 const DAY_MS = 86_400_000
+
+const tracing = await startTracing({
+  environment: openTelemetryEnvironment(),
+  service: 'alex-worker',
+  version,
+  instance: workerId,
+  redact,
+  log,
+})
 
 const redis = connectRedis(config.redis_url, 'patient', log)
 const subscriber = connectRedis(config.redis_url, 'subscriber', log)
@@ -95,6 +106,7 @@ const runTask = createRunTask({
   leaseMs: LEASE_MS,
   workerId,
   isDraining: () => leaving.signal.aborted,
+  traceTask: createTraceTask({ tracing, provider: models.provider }),
   agentTask: (record) => ({
     task_id: record.id,
     session_id: record.session_id,
@@ -271,6 +283,7 @@ const { close } = closeWithGrace(
     ops.closeAllConnections()
     subscriber.disconnect()
     redis.disconnect()
+    await tracing.close()
     log.info({}, '[DI] worker stopped')
   },
 )

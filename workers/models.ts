@@ -5,12 +5,14 @@ import { createOpenAiModel } from '../src/agent/openai-model.ts'
 import { createPrices } from '../src/agent/prices.ts'
 import { createCalibration } from '../src/agent/tokens.ts'
 import type { Config } from '../src/config.ts'
+import type { Provider } from './trace-task.ts'
 
 export const createModels = (config: Config) => {
   const offline = config.api_key === undefined && config.base_url === undefined
   return {
     /** Without a key and a base URL there is only the offline model. */
     offline,
+    provider: providerOf(config),
     model: offline
       ? createOfflineModel()
       : createOpenAiModel({
@@ -31,4 +33,13 @@ export const createModels = (config: Config) => {
     namesFor: (model: string): readonly [string, ...string[]] =>
       offline ? ['offline'] : [model, ...config.fallback_models.filter((name) => name !== model)],
   }
+}
+
+/** Whoever it is, it speaks OpenAI's language. */
+const providerOf = ({ api_key, base_url }: Config): Provider => {
+  if (base_url === undefined)
+    return api_key === undefined ? { name: 'offline' } : { name: 'openai', address: 'api.openai.com' }
+  if (!URL.canParse(base_url)) return { name: 'openai' }
+  const { hostname, port } = new URL(base_url)
+  return { name: 'openai', address: hostname, ...(port !== '' && { port: Number(port) }) }
 }

@@ -13,6 +13,7 @@ import type { Activation, Activations, StopCause } from './activations.ts'
 import { createDelegation } from './delegation.ts'
 import { createEmitter, persist } from './emitter.ts'
 import { createLeaseClock, monotonicMs } from './lease.ts'
+import type { TraceTask } from './trace-task.ts'
 
 export interface RunTaskOptions {
   store: Store
@@ -29,6 +30,7 @@ export interface RunTaskOptions {
     },
   ) => Promise<AgentOutcome>
   agentTask: (record: TaskRecord) => AgentTask
+  traceTask: TraceTask
   log: Log
 }
 
@@ -48,10 +50,12 @@ export const createRunTask = (options: RunTaskOptions) => {
       return
     }
     const { record } = begun
+    const trace = options.traceTask(record, workerId)
     const log = options.log.child({
       task_id: record.id,
       session_id: record.session_id,
       attempt: record.attempt,
+      ...trace.ids,
     })
     log.info({ ticket: job.ticket }, `[ServerCoordinator] task ${begun.verdict}`)
 
@@ -73,6 +77,7 @@ export const createRunTask = (options: RunTaskOptions) => {
       clock,
       sessionId: record.session_id,
       seq: record.seq,
+      recordFields: trace.recordFields,
       onCancel: () => activation.stop('cancelled'),
       onRefused: () => activation.stop('refused'),
     })
@@ -92,7 +97,7 @@ export const createRunTask = (options: RunTaskOptions) => {
         history,
         lease,
         assertLease: () => clock.assert(),
-        emitter,
+        emitter: trace.watch(emitter),
         delegation: createDelegation({
           store,
           queue,
@@ -100,17 +105,21 @@ export const createRunTask = (options: RunTaskOptions) => {
           activation,
           position: () => emitter.position(),
           signal: controller.signal,
+          trace: trace.context,
         }),
         signal: controller.signal,
         shouldPause: options.isDraining,
         log,
       })
+      trace.conclude(outcome, cause)
       await conclude(outcome)
     } catch (error) {
+      trace.fail(error instanceof LeaseLost ? 'lease_lost' : 'internal_error')
       await giveUp(error)
     } finally {
       clearTimeout(deadline)
       activations.delete(activation)
+      trace.end()
     }
 
     async function conclude(outcome: AgentOutcome): Promise<void> {

@@ -114,6 +114,12 @@ export const readDotenv = (file: string): Source => {
       : readEnvironment(parseEnv(content), file)
 }
 
+/** What a `.env` says, whatever its names mean; nothing when there is none that can be read. */
+export const dotenvValues = (file: string): NodeJS.Dict<string> => {
+  const content = readIfThere(file)
+  return typeof content === 'string' ? parseEnv(content) : {}
+}
+
 /** `required`: somebody named the file, so it has to be there. */
 export const readConfigFile = (file: string, required: boolean): Source & { exposed: boolean } => {
   const found: Source & { exposed: boolean } = {

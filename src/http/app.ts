@@ -1,5 +1,6 @@
 import type { Hono } from 'hono'
 import type { CostService, Fleet, SessionService, TaskService } from '../tasks/service.ts'
+import { NO_TRACING, type Tracing } from '../tracing.ts'
 import { type BaseDeps, createBaseApp } from './base-app.ts'
 import { costRoutes } from './cost-routes.ts'
 import { type EventStream, eventRoutes } from './event-routes.ts'
@@ -11,6 +12,7 @@ import type { ApiEnv } from './request-id.ts'
 import { sessionRoutes } from './session-routes.ts'
 import { targetRoutes } from './targets.ts'
 import { taskRoutes } from './task-routes.ts'
+import { traced } from './traced.ts'
 
 export interface AppDeps extends BaseDeps {
   tasks: TaskService
@@ -24,6 +26,8 @@ export interface AppDeps extends BaseDeps {
   /** The name of this machine, as heartbeats have it. */
   host: string
   isDraining: () => boolean
+  /** Absent: off. */
+  tracing?: Tracing
   /** Ends long polls early when this process leaves. */
   stopping?: AbortSignal
 }
@@ -36,7 +40,10 @@ export const createApp = (deps: AppDeps): Hono<ApiEnv> => {
     const fleet = deps.fleet.snapshot()
     return { ...fleet, health: judge(fleet) }
   })
+  const trace = traced(deps.tracing ?? NO_TRACING)
   return createBaseApp(deps)
+    .use('/api/*', trace)
+    .use('/mcp', trace)
     .route('/', opsRoutes({ health, notReady, metrics: deps.metrics }))
     .route('/', targetRoutes(deps))
     .route('/', eventRoutes(deps))

@@ -7,7 +7,7 @@ import { createPrices } from '../agent/prices.ts'
 import { gitTools } from '../agent/tools/git/git-tools.ts'
 import { createToolbox } from '../agent/tools/registry.ts'
 import { createSandbox } from '../agent/tools/sandbox.ts'
-import { loadConfigOrExit, namedModels, secretsOf } from '../config.ts'
+import { loadConfigOrExit, namedModels, openTelemetryEnvironment, secretsOf } from '../config.ts'
 import { messageOf } from '../errors.ts'
 import { createLog } from '../log.ts'
 import { createMetrics } from '../metrics.ts'
@@ -26,6 +26,7 @@ import { createSessionService } from '../tasks/session-service.ts'
 import { createStore, LEASE_MS } from '../tasks/store.ts'
 import { createTaskService } from '../tasks/task-service.ts'
 import { createView } from '../tasks/view.ts'
+import { startTracing } from '../tracing.ts'
 import { readVersion } from '../version.ts'
 import { createApp } from './app.ts'
 import { createEventStream } from './event-stream.ts'
@@ -56,6 +57,15 @@ const toolbox = createToolbox({
 })
 const stopping = new AbortController()
 const version = readVersion()
+const processId = `api-${hostname()}-${process.pid}-${randomBytes(2).toString('hex')}`
+const tracing = await startTracing({
+  environment: openTelemetryEnvironment(),
+  service: 'alex-api',
+  version,
+  instance: processId,
+  redact,
+  log,
+})
 const metrics = createMetrics({ version, models: namedModels(config) })
 const redis = connectRedis(config.redis_url, 'hasty', log)
 const subscriber = connectRedis(config.redis_url, 'subscriber', log)
@@ -68,7 +78,7 @@ const archive = createArchive({ store, folder, log })
 const presence = startPresence({
   keeping: store.keeping,
   folder,
-  processId: `api-${hostname()}-${process.pid}-${randomBytes(2).toString('hex')}`,
+  processId,
   log,
 })
 const tasks = createTaskService({
@@ -118,6 +128,7 @@ const app = createApp({
   version,
   host: hostname(),
   isDraining: () => stopping.signal.aborted,
+  tracing,
   stopping: stopping.signal,
 })
 
@@ -145,5 +156,6 @@ const { close } = closeWithGrace({ delay: CLOSE_MS, logger: false }, async ({ er
   fleet[Symbol.dispose]()
   feed[Symbol.dispose]()
   redis.disconnect()
+  await tracing.close()
 })
 onParentGone(close)

@@ -30,5 +30,5 @@ export const observed = ({ log, metrics }: { log: Log; metrics: Metrics }): Midd
   }
 
 /** `/api/tasks/:id`, never the path itself, so that labels stay few. */
-const routePattern = (c: Context): string =>
+export const routePattern = (c: Context): string =>
   matchedRoutes(c).find((route) => route.method !== 'ALL')?.path ?? 'unmatched'

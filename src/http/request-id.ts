@@ -1,8 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import type { MiddlewareHandler } from 'hono'
+import type { TraceContext } from '../tracing.ts'
 
 export interface ApiEnv {
-  Variables: { requestId: string }
+  Variables: {
+    requestId: string
+    /** Where the spans below this request hang; absent when tracing is off. */
+    trace?: TraceContext
+  }
 }
 
 /** `X-Request-Id` on every answer: the caller's own when it is well formed, else a new one. */

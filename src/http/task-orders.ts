@@ -3,6 +3,7 @@ import { z } from 'zod'
 import type { Log } from '../log.ts'
 import { type CreateTask, SessionId, type TaskCreated, TaskStatus } from '../schemas/task.ts'
 import type { TaskService } from '../tasks/service.ts'
+import type { TraceContext } from '../tracing.ts'
 import { idempotencyConflict } from './idempotency.ts'
 import { Problem, taskNotFound } from './problem.ts'
 
@@ -27,9 +28,9 @@ export const createTaskOrders = (deps: { tasks: TaskService; log: Log }) => {
     async submit(
       input: CreateTask,
       idempotencyKey: string | undefined,
-      requestId: string,
+      { requestId, trace }: { requestId: string; trace?: TraceContext | undefined },
     ): Promise<{ replayed: boolean; answer: TaskCreated }> {
-      const made = await tasks.create(input, idempotencyKey)
+      const made = await tasks.create(input, idempotencyKey, trace)
       if (made.outcome === 'idempotency_conflict') throw idempotencyConflict()
       if (made.outcome === 'session_deleted') {
         throw new Problem(409, made.outcome, 'this session is being deleted')

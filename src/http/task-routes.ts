@@ -55,7 +55,7 @@ export const taskRoutes = (deps: {
     .post('/api/tasks', async (c) => {
       noQuery(c)
       const key = idempotencyKey(c)
-      const { replayed, answer } = await orders.submit(await readBody(c, CreateTask), key, c.get('requestId'))
+      const { replayed, answer } = await orders.submit(await readBody(c, CreateTask), key, c.var)
       c.header('Location', `/api/tasks/${answer.task_id}`)
       if (!replayed) return c.json(answer, 201)
       c.header('Idempotent-Replayed', 'true')

@@ -36,6 +36,10 @@ export const TaskRecord = z.object({
   started_at: ms.optional(),
   ended_at: ms.optional(),
   deadline: ms.optional(),
+  /** Where the spans of the task hang, and the last activation's own, as W3C headers. Absent while tracing is off. */
+  traceparent: z.string().optional(),
+  tracestate: z.string().optional(),
+  activation_traceparent: z.string().optional(),
   cancel: z.string().optional(),
   cancel_by: z.string().optional(),
   cancel_at: ms.optional(),

@@ -4,6 +4,7 @@ import type { Event } from '../schemas/event.ts'
 import type { ComponentState, WorkerInfo } from '../schemas/health.ts'
 import type { Session, SessionForked, SessionSummary } from '../schemas/session.ts'
 import type { CreateTask, Task, TaskCreated, TaskStats, TaskStatus, TaskSummary } from '../schemas/task.ts'
+import type { TraceContext } from '../tracing.ts'
 
 export interface Page<T> {
   items: T[]
@@ -42,7 +43,8 @@ export type CancelFilter = { session_id: string } | { status: TaskStatus[] } | {
  * only the service can judge (unknown preset: code `unknown_preset`, the message lists the known).
  */
 export interface TaskService {
-  create(input: CreateTask, idempotencyKey?: string): Promise<CreateOutcome>
+  /** `trace`: where the spans of the task hang. */
+  create(input: CreateTask, idempotencyKey?: string, trace?: TraceContext): Promise<CreateOutcome>
   get(taskId: string): Promise<Task | null>
   /**
    * The task when it has ended, or as it is after `waitMs` or when the signal aborts. `onEvent` hears the task's

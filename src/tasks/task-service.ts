@@ -122,7 +122,7 @@ export const createTaskService = (options: Options): TaskService => {
   }
 
   return {
-    async create(input, idempotencyKey) {
+    async create(input, idempotencyKey, trace) {
       knownPreset('agent', input.agent_preset ?? defaults.agent_preset)
       knownPreset('tool', input.tool_preset ?? defaults.tool_preset)
       if (input.max_cost_usd !== undefined) await knownPrice(input.model ?? defaults.model)
@@ -134,7 +134,7 @@ export const createTaskService = (options: Options): TaskService => {
       const result = await createIn(input.session_id, {
         task_id: answer.task_id,
         session_id: answer.session_id,
-        fields: newRecord(input, defaults),
+        fields: { ...newRecord(input, defaults), ...trace },
         title: firstLine(input.task),
         ...(input.run_at === undefined ? {} : { run_at_ms: Date.parse(input.run_at) }),
         ...(idempotencyKey === undefined

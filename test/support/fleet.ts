@@ -39,11 +39,12 @@ export const startFleet = async (options: { redisRunning?: boolean } = {}) => {
     post,
     json,
     /** Resolves when it listens. */
-    async startApi() {
+    async startApi(env: Record<string, string> = {}) {
       const api = await startNodeProcess('src/http/main.ts', {
         REDIS_URL: redis.url,
         ALEX_REDIS_PREFIX: PREFIX,
         PORT: String(port),
+        ...env,
       })
       await api.untilLogged('[DI] API listening')
       return api

@@ -23,7 +23,7 @@ export const mcpRoutes = (deps: McpDeps): Hono<ApiEnv> => {
   return new Hono<ApiEnv>().post('/mcp', async (c) => {
     noQuery(c)
     const parsedBody = await readBody(c, Message)
-    const server = createServer({ requestId: c.get('requestId'), client: clientOf(c.req.header(SESSION)) })
+    const server = createServer({ ...c.var, client: clientOf(c.req.header(SESSION)) })
     const transport = new WebStandardStreamableHTTPServerTransport()
     await server.connect(transport)
     // Aborts what the request still does; nobody reads its answer.

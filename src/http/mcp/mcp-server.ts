@@ -15,6 +15,7 @@ import type { Log } from '../../log.ts'
 import type { Event } from '../../schemas/event.ts'
 import type { CancelledCalls } from '../../tasks/cancelled-calls.ts'
 import type { TaskService } from '../../tasks/service.ts'
+import type { TraceContext } from '../../tracing.ts'
 import type { Presets } from '../fleet-routes.ts'
 import { bodyOf, problemOf } from '../problem.ts'
 import { createTaskOrders } from '../task-orders.ts'
@@ -34,6 +35,7 @@ export interface McpDeps {
 
 interface Asked {
   requestId: string
+  trace?: TraceContext
   /** Names the client among all; absent when it does not say. Its calls cannot be cancelled then. */
   client: string | undefined
 }
@@ -50,7 +52,7 @@ export const createMcpServers = (deps: McpDeps) => {
   // One for all: making it takes far longer than all the rest of a server.
   const jsonSchemaValidator = new AjvJsonSchemaValidator()
 
-  return ({ requestId, client }: Asked): Server => {
+  return ({ requestId, trace, client }: Asked): Server => {
     const server = new Server(
       { name: 'alex', title: 'ALEX', version },
       { capabilities: { tools: {} }, instructions: INSTRUCTIONS, jsonSchemaValidator },
@@ -69,6 +71,7 @@ export const createMcpServers = (deps: McpDeps) => {
       try {
         return await tool.call(params.arguments ?? {}, {
           requestId,
+          trace,
           signal: call.signal,
           ...(token !== undefined && { onEvent: progressOf(token, (told) => call.sendNotification(told)) }),
         })

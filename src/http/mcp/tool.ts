@@ -8,6 +8,7 @@ import {
 import { z } from 'zod'
 import type { Event } from '../../schemas/event.ts'
 import type { TaskService } from '../../tasks/service.ts'
+import type { TraceContext } from '../../tracing.ts'
 import { checked } from '../body.ts'
 import type { Presets } from '../fleet-routes.ts'
 import type { TaskOrders } from '../task-orders.ts'
@@ -24,6 +25,8 @@ export interface ToolDeps {
 
 export interface CallContext {
   requestId: string
+  /** Of the request. */
+  trace: TraceContext | undefined
   /** Aborts when nobody waits for the result any more: the client went, or cancelled the call. */
   signal: AbortSignal
   /** Sends a progress notification; absent when the client asked for none. */

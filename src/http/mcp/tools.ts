@@ -53,8 +53,8 @@ const submitTask = ({ orders, presets }: ToolDeps): McpTool => {
       replayed: z.boolean().describe('It had been submitted by this key before'),
     }),
     annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: true },
-    async run({ idempotency_key, ...task }, { requestId }) {
-      const { replayed, answer } = await orders.submit(task, idempotency_key, requestId)
+    async run({ idempotency_key, ...task }, request) {
+      const { replayed, answer } = await orders.submit(task, idempotency_key, request)
       return { ...answer, replayed }
     },
   })
