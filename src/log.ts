@@ -1,3 +1,4 @@
+import { Writable } from 'node:stream'
 import { pino } from 'pino'
 import { PinoPretty as pretty } from 'pino-pretty'
 
@@ -19,22 +20,31 @@ export interface LogOptions {
   format: 'pretty' | 'json'
   /** Masks configured secrets in a finished line. */
   redact: (text: string) => string
+  /** By default this process's stdout. */
+  sink?: { write: (text: string) => void }
 }
 
 /** JSON lines on stdout, or a readable form on a terminal. Secrets are masked on the finished line. */
 export const createLog = (options: LogOptions): Log => {
   const level = options.verbose ? 'debug' : 'info'
-  const sink = options.format === 'pretty' ? prettySink() : process.stdout
+  const out = options.sink ?? process.stdout
+  const sink = options.format === 'pretty' ? readable(out) : out
   return pino(
     { level, base: null, timestamp: pino.stdTimeFunctions.isoTime },
     { write: (line: string) => void sink.write(options.redact(line)) },
   )
 }
 
-const prettySink = () =>
+/** A line for people: time, level, message, then the fields. Stacks of errors follow in lines of their own. */
+const readable = (out: { write: (text: string) => void }) =>
   pretty({
-    colorize: process.stdout.isTTY,
-    ignore: 'pid,hostname',
+    colorize: out === process.stdout && process.stdout.isTTY,
+    singleLine: true,
     translateTime: 'SYS:HH:MM:ss.l',
-    sync: true,
+    destination: new Writable({
+      write(chunk, _, done) {
+        out.write(String(chunk))
+        done()
+      },
+    }),
   })

@@ -43,8 +43,10 @@ import { startWorker } from './worker.ts'
 const loaded = loadConfigOrExit()
 const { config } = loaded
 const redact = createRedactor(secretsOf(config))
+const workerId = `${hostname()}-${process.pid}-${randomBytes(2).toString('hex')}`
 const log = createLog({ verbose: config.verbose, format: config.log_format, redact }).child({
   process: 'worker',
+  worker: workerId,
 })
 const problem = workspaceProblem(loaded)
 if (config.redis_url === undefined || problem !== undefined) {
@@ -55,7 +57,6 @@ if (config.redis_url === undefined || problem !== undefined) {
 }
 
 const version = readVersion()
-const workerId = `${hostname()}-${process.pid}-${randomBytes(2).toString('hex')}`
 const startedAt = new Date().toISOString()
 const leaving = new AbortController()
 const DAY_MS = 86_400_000
@@ -264,7 +265,7 @@ const worker = startWorker({
   onThrottle: throttle.heard,
   log,
 })
-log.info({ worker: workerId, slots: config.worker_concurrency, version }, '[DI] worker started')
+log.info({ slots: config.worker_concurrency, version }, '[DI] worker started')
 
 const CLOSE_MARGIN_MS = 8000
 /** A session that is not looked after to the end now is by the next worker. */

@@ -69,7 +69,10 @@ export const startWorker = (options: Options) => {
   })
   worker.on('error', (error) => log.debug({ err: error.message }, '[ServerCoordinator] queue'))
   worker.on('failed', (job, error) =>
-    log.error({ ticket: job?.id, err: error.message }, '[ServerCoordinator] a ticket failed'),
+    log.error(
+      { ticket: job?.id, task_id: job?.data.task_id, err: error.message },
+      '[ServerCoordinator] a ticket failed',
+    ),
   )
   heartbeat.start()
 

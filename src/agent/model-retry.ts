@@ -104,7 +104,7 @@ export const callModel = async (
       prepared = await deps.prepare(fallback, false)
     } else {
       const { code, message } = failure
-      deps.log.warn({ model, code }, `model call failed for good: ${message}`)
+      deps.log.warn({ model, code }, `[ServerCoordinator] model call failed for good: ${message}`)
       deps.emit({ event_type: 'error', phase: 'model', code, message, recoverable: false })
       return { kind: 'failed', failure }
     }
@@ -141,7 +141,10 @@ const waitBefore = (
 
 const tell = (failure: ModelFailure, retry_in_ms: number, model: string, deps: RetryDeps) => {
   const { code, message } = failure
-  deps.log.info({ model, code, retry_in_ms }, `model call will be tried again: ${message}`)
+  deps.log.info(
+    { model, code, retry_in_ms },
+    `[ServerCoordinator] model call will be tried again: ${message}`,
+  )
   deps.emit({ event_type: 'error', phase: 'model', code, message, recoverable: true, retry_in_ms })
 }
 

@@ -18,6 +18,8 @@ export interface EventStreamRequest {
   lastEventId?: string
   /** What of a session's past is sent without `lastEventId`. */
   replay?: 'all' | 'none'
+  /** For the log. */
+  requestId: string
   /** Aborts when the client goes away. */
   signal: AbortSignal
 }
@@ -44,14 +46,20 @@ export const eventRoutes = (deps: { tasks: TaskService; eventStream: EventStream
       const { last_event_id, ...asked } = sessionQuery(c)
       const resume = resumeFrom(c, last_event_id)
       if (c.req.method === 'HEAD') return headOnly(c)
-      return eventStream({ ...asked, ...resume, signal: c.req.raw.signal })
+      return eventStream({ ...asked, ...resume, requestId: c.get('requestId'), signal: c.req.raw.signal })
     })
     .get('/api/tasks/:id/events', async (c) => {
       const resume = resumeFrom(c, taskQuery(c).last_event_id)
       const task_id = c.req.param('id')
       const session = await sessionOf(tasks, task_id)
       if (c.req.method === 'HEAD') return headOnly(c)
-      return eventStream({ task_id, ...session, ...resume, signal: c.req.raw.signal })
+      return eventStream({
+        task_id,
+        ...session,
+        ...resume,
+        requestId: c.get('requestId'),
+        signal: c.req.raw.signal,
+      })
     })
 }
 

@@ -43,7 +43,7 @@ const HEADERS = {
 const encoder = new TextEncoder()
 
 export const createEventStream = (options: Options): EventStream => {
-  const { store, feed, archive, metrics, log } = options
+  const { store, feed, archive, metrics } = options
   const frameOf = createFrames(options)
 
   return async (request) => {
@@ -56,6 +56,8 @@ export const createEventStream = (options: Options): EventStream => {
   }
 
   function open(request: EventStreamRequest, known: Start | null): ReadableStream<Uint8Array> {
+    const { requestId: request_id, task_id, session_id } = request
+    const log = options.log.child({ request_id, task_id, session_id })
     const ending = new AbortController()
     const signal = AbortSignal.any([request.signal, options.stopping, ending.signal])
     let readerIsReady = () => {}
@@ -80,7 +82,7 @@ export const createEventStream = (options: Options): EventStream => {
           const fail = (why: string) => {
             if (ending.signal.aborted) return
             broken = true
-            log.info({ why, session_id: request.session_id }, '[ServerCoordinator] event stream dropped')
+            log.info({ why }, '[ServerCoordinator] event stream dropped')
             ending.abort()
             controller.error(new Error(why))
           }

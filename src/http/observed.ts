@@ -3,6 +3,7 @@ import { matchedRoutes } from 'hono/route'
 import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
 import type { ApiEnv } from './request-id.ts'
+import { subjectOf } from './subject.ts'
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
 
@@ -19,6 +20,7 @@ export const observed = ({ log, metrics }: { log: Log; metrics: Metrics }): Midd
     metrics.httpDuration.observe({ method, route }, seconds)
     const fields = {
       request_id: c.get('requestId'),
+      ...subjectOf(c),
       method,
       route,
       status,

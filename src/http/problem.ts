@@ -5,6 +5,7 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { type FieldError, InvalidRequest, RedisUnavailable, SessionNotRestorable } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { ApiEnv } from './request-id.ts'
+import { subjectOf } from './subject.ts'
 
 /** The longest list of field errors one answer carries. */
 const MAX_ERRORS = 50
@@ -46,7 +47,7 @@ export const answerErrors = (deps: { redact: (text: string) => string; log: Log 
   function answerError(error, c) {
     const problem = problemOf(error)
     if (problem.status === 500)
-      deps.log.error({ request_id: c.get('requestId'), err: error }, 'request failed')
+      deps.log.error({ request_id: c.get('requestId'), ...subjectOf(c), err: error }, 'request failed')
     return answerProblem(c, problem, deps.redact)
   }
 
