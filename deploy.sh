@@ -25,6 +25,7 @@ usage: ./deploy.sh COMMAND
                           --max-iterations N, --json)
   start [SETTINGS]       API, worker and, without REDIS_URL, a Redis of its own, in the background
   status                 what runs, and how it is (exit code 3: nothing does)
+  doctor [--json]        what is missing or set wrongly, and what to do (exit code 1: a problem)
   logs [api|worker|redis] [-f]
   stop, down             stop what start started
   restart [SETTINGS]
@@ -227,6 +228,10 @@ case $command in
   status)
     unless_started 3
     cli status "$@"
+    ;;
+  doctor)
+    setup_packages
+    cli doctor "$@"
     ;;
   logs)
     unless_started 0

@@ -12,9 +12,9 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Log } from './log.ts'
+import { redisMissingMessage } from './supervisor/installing.ts'
 import { acquireLock, type Lock } from './supervisor/lock.ts'
 import { livingProcess } from './supervisor/processes.ts'
-import { redisMissingMessage } from './supervisor/redis-missing.ts'
 import { chooseAddress, type RedisAddress, redisConf, urlOf } from './supervisor/redis-settings.ts'
 
 export interface EmbeddedRedisOptions {

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
-import { createServer } from 'node:net'
+import { createServer as createHttpServer } from 'node:http'
+import { createServer, type Server } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
 import type { Emitter } from '../src/agent/agent.ts'
 import type { Log } from '../src/log.ts'
@@ -86,6 +87,11 @@ const activation = async (variables: Record<string, string>) => {
   trace.conclude({ kind: 'answered', answer: 'the end', stop_reason: 'final_answer', ...totals }, null)
   trace.end()
   await tracing.close()
+}
+
+const portOf = (server: Server): number => {
+  const address = server.address()
+  return typeof address === 'object' && address !== null ? address.port : 0
 }
 
 const receiving = async () => {
@@ -187,6 +193,29 @@ test('with message content asked for, spans say what was said, secrets masked', 
   })
 })
 
+test('spans go out as protobuf, to the path for traces, with the headers asked for', async () => {
+  const asked: { path: string | undefined; type: string | undefined; key: unknown; bytes: number }[] = []
+  const collector = createHttpServer((request, response) => {
+    let bytes = 0
+    request.on('data', (chunk: Buffer) => (bytes += chunk.length))
+    request.on('end', () => {
+      const { url: path, headers } = request
+      asked.push({ path, type: headers['content-type'], key: headers['x-key'], bytes })
+      response.end()
+    })
+  }).listen(0, '127.0.0.1')
+  await once(collector, 'listening')
+  onTestFinished(() => void collector.close())
+  const tracing = await start({
+    OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${portOf(collector)}`,
+    OTEL_EXPORTER_OTLP_HEADERS: 'x-key=open',
+  })
+  tracing.start('one').end()
+  await tracing.close()
+  expect(asked).toMatchObject([{ path: '/v1/traces', type: 'application/x-protobuf', key: 'open' }])
+  expect(asked[0]?.bytes).toBeGreaterThan(100)
+})
+
 test("a caller's decision not to sample holds for the whole task", async () => {
   const receiver = await receiving()
   const tracing = await start(receiver.variables)
@@ -203,12 +232,10 @@ test('a collector that is away or never answers holds nobody up and is told of o
   const silent = createServer().listen(0, '127.0.0.1')
   await once(silent, 'listening')
   onTestFinished(() => void silent.close())
-  const address = silent.address()
-  const port = typeof address === 'object' && address !== null ? address.port : 0
   const told: string[] = []
   const tracing = await start(
     {
-      OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${port}`,
+      OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${portOf(silent)}`,
       OTEL_EXPORTER_OTLP_TIMEOUT: '30',
       OTEL_BSP_SCHEDULE_DELAY: '1',
     },

@@ -206,6 +206,7 @@ const info = (): WorkerInfo => ({
   draining: leaving.signal.aborted,
   components: components.states(),
   mcp_tools: mcp.tools().flatMap(({ name, effect, offered }) => (offered ? [{ name, effect }] : [])),
+  at: Date.now(),
 })
 metrics.beforeRender(() =>
   observeState(counted, {

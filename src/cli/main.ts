@@ -1,6 +1,7 @@
-/** The command line: `run`, `config`, and what deploy.sh needs of the background service. */
+/** The command line: `run`, `config`, `doctor`, and what deploy.sh needs of the background service. */
 import { messageOf } from '../errors.ts'
 import { showConfig } from './config-command.ts'
+import { doctor } from './doctor.ts'
 import { run } from './run.ts'
 import { start } from './start.ts'
 import { logs, status, stop } from './stop.ts'
@@ -11,6 +12,7 @@ const commands: Record<string, (args: string[]) => number | Promise<number>> = {
   start,
   stop,
   status,
+  doctor,
   logs,
 }
 

@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { loadConfigOrExit } from '../config.ts'
+import { examine, linesOf } from './doctor.ts'
 import { healthLines } from './health.ts'
 import { instanceOf, ROOT } from './instance.ts'
 import { createServer } from './server.ts'
@@ -37,11 +38,13 @@ export const stop = async (args: string[]): Promise<number> => {
 
 /** 0 when it runs, 3 when it does not, as service managers have it. */
 export const status = async (args: string[]): Promise<number> => {
-  const { config } = loadConfigOrExit({ argv: args, cwd: ROOT })
+  const loaded = loadConfigOrExit({ argv: args, cwd: ROOT })
+  const { config } = loaded
   const instance = instanceOf(config)
   const pid = instance.supervisor()
+  const advice = linesOf(await examine(loaded))
   if (pid === undefined) {
-    process.stdout.write(`ALEX is not running on port ${config.port}\n`)
+    process.stdout.write(`${[`ALEX is not running on port ${config.port}`, ...advice].join('\n')}\n`)
     return NOT_RUNNING
   }
   const server = createServer(config)
@@ -49,6 +52,7 @@ export const status = async (args: string[]): Promise<number> => {
     `ALEX is running at ${server.url} (pid ${pid})`,
     ...instance.parts().map((part) => `  ${part.name} (pid ${part.pid})`),
     ...((await healthLines(server)) ?? ['health: no answer']),
+    ...advice,
   ]
   process.stdout.write(`${lines.join('\n')}\n`)
   return 0

@@ -33,5 +33,9 @@ export const WorkerInfo = z.object({
   components: z.array(ComponentState),
   /** Those of its MCP servers that it offers now; absent from older releases. */
   mcp_tools: z.array(z.object({ name: z.string(), effect: Effect })).optional(),
+  /** Milliseconds since the epoch by the worker's own clock when it beat. */
+  at: z.number().optional(),
+  /** How far its clock is ahead of that of Redis, give or take the way of a heartbeat; made when it is read. */
+  clock_offset_ms: z.number().optional(),
 })
 export type WorkerInfo = z.infer<typeof WorkerInfo>

@@ -38,9 +38,13 @@ export const createFleet = (options: { store: Store; log: Log; self?: ApiAddress
   const readWorkers = async (): Promise<WorkerInfo[]> => {
     const at = await nowMs()
     // Beats from a time to come were made before the clock of Redis was set back.
-    const ids = await redis.zrangebyscore(key('workers'), String(at - ALIVE_MS), String(at + ALIVE_MS))
-    const infos = await Promise.all(ids.map((id) => redis.hget(key('worker', id), 'info')))
-    return infos.flatMap(workerInfoOf)
+    const [from, to] = [String(at - ALIVE_MS), String(at + ALIVE_MS)]
+    const flat = await redis.zrangebyscore(key('workers'), from, to, 'WITHSCORES')
+    const beats = flat.flatMap((id, i) => (i % 2 === 0 ? [{ id, beatAt: Number(flat[i + 1]) }] : []))
+    const infos = await Promise.all(
+      beats.map(async ({ id, beatAt }) => workerInfoOf(await redis.hget(key('worker', id), 'info'), beatAt)),
+    )
+    return infos.flat()
   }
 
   const readApis = async (): Promise<ApiAddress[]> => {
@@ -145,9 +149,11 @@ export const createFleet = (options: { store: Store; log: Log; self?: ApiAddress
 const Address = z.object({ host: z.string(), port: z.number() })
 
 /** None of a worker whose release says what this one cannot read. */
-const workerInfoOf = (text: string | null): WorkerInfo[] => {
+const workerInfoOf = (text: string | null, beatAt: number): WorkerInfo[] => {
   const info = WorkerInfo.safeParse(JSON.parse(text ?? 'null'))
-  return info.success ? [info.data] : []
+  if (!info.success) return []
+  const { at, ...rest } = info.data
+  return [{ ...rest, ...(at !== undefined && { clock_offset_ms: at - beatAt }) }]
 }
 
 const RANK = { not_ready: 0, ready: 1, disabled: 2 } as const

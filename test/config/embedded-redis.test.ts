@@ -5,7 +5,7 @@ import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { startEmbeddedRedis } from '../../src/embedded-redis.ts'
 import { createLog } from '../../src/log.ts'
-import { redisMissingMessage } from '../../src/supervisor/redis-missing.ts'
+import { redisMissingMessage } from '../../src/supervisor/installing.ts'
 import { forkFixture, isAlive } from './processes.ts'
 import { tempFolder } from './temp.ts'
 
