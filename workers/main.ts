@@ -6,7 +6,13 @@ import closeWithGrace from 'close-with-grace'
 import { z } from 'zod'
 import { renderSystemPrompt } from '../src/agent/prompts/system-prompt.ts'
 import { runAgent } from '../src/agent/run-agent.ts'
-import { loadConfigOrExit, namedModels, openTelemetryEnvironment, secretsOf, workspaceProblem } from '../src/config.ts'
+import {
+  loadConfigOrExit,
+  namedModels,
+  openTelemetryEnvironment,
+  secretsOf,
+  workspaceProblem,
+} from '../src/config.ts'
 import { LeaseLost, messageOf } from '../src/errors.ts'
 import { createHttpServer } from '../src/http/http-server.ts'
 import { createOpsApp } from '../src/http/ops.ts'
