@@ -11,12 +11,17 @@ export const ComponentState = z.object({
 export type ComponentState = z.infer<typeof ComponentState>
 
 /** `healthy`: all ready or disabled · `degraded`: tasks can run · `unhealthy`: Redis away or no worker alive. */
-export interface Health {
-  status: 'healthy' | 'degraded' | 'unhealthy'
-  components: ComponentState[]
-  version: string
-  uptime_s: number
-}
+export const Health = z.object({
+  status: z.enum(['healthy', 'degraded', 'unhealthy']),
+  components: z.array(ComponentState),
+  version: z.string(),
+  uptime_s: z.number().int(),
+})
+export type Health = z.infer<typeof Health>
+
+/** Of one process: that it lives, or takes work. */
+export const Probe = z.object({ status: z.enum(['live', 'ready']) })
+export type Probe = z.infer<typeof Probe>
 
 /** What a worker says of itself with every heartbeat. */
 export const WorkerInfo = z.object({

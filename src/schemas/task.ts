@@ -92,4 +92,20 @@ export const TaskCreated = z.object({
 })
 export type TaskCreated = z.infer<typeof TaskCreated>
 
-export type TaskStats = Record<TaskStatus, number>
+/** How many tasks there are of each status. */
+export const TaskStats = z.record(TaskStatus, z.number().int())
+export type TaskStats = z.infer<typeof TaskStats>
+
+export const TaskCancelled = z.object({
+  message: z.literal('Task cancelled successfully'),
+  task_id: z.string(),
+  /** The true one after up to 2 s of waiting for the end. */
+  status: TaskStatus,
+})
+export type TaskCancelled = z.infer<typeof TaskCancelled>
+
+export const TasksCancelled = z.object({
+  cancelled: z.array(z.string()),
+  skipped: z.array(z.object({ task_id: z.string(), reason: z.string() })),
+})
+export type TasksCancelled = z.infer<typeof TasksCancelled>

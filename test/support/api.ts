@@ -100,17 +100,22 @@ export const startApi = async (options: ApiOptions = {}) => {
   const server = createHttpServer(app)
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const stop = async () => {
+    stopping.abort()
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+    server.closeAllConnections()
+    await closed
+  }
   return {
     ...open,
     url,
     url_redis: open.url,
     fleet,
     request: (path: string, init?: RequestInit) => fetch(`${url}${path}`, init),
+    /** As at SIGTERM; what Redis has stays. */
+    stop,
     async [Symbol.asyncDispose]() {
-      stopping.abort()
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()))
-      server.closeAllConnections()
-      await closed
+      await stop()
       presence?.[Symbol.dispose]()
       fleet[Symbol.dispose]()
       await open[Symbol.asyncDispose]()

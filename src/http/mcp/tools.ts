@@ -1,10 +1,9 @@
 /** What other agents and editors can ask of ALEX over MCP; the same service and schemas as the REST routes. */
 import { z } from 'zod'
+import { MAX_PAGE, Reason, taskFilters } from '../../schemas/request.ts'
 import { CreateTask, Task, TaskCreated, TaskStatus, TaskSummary } from '../../schemas/task.ts'
 import { IdempotencyKey } from '../idempotency.ts'
-import { MAX_PAGE } from '../paging.ts'
 import { taskNotFound } from '../problem.ts'
-import { Reason, taskFilters } from '../task-orders.ts'
 import { defineTool, type McpTool, TaskId, type ToolDeps } from './tool.ts'
 import { waitForTask } from './wait-for-task.ts'
 
