@@ -8,6 +8,7 @@ import { type EventStream, eventRoutes } from './event-routes.ts'
 import { fleetRoutes } from './fleet-routes.ts'
 import { createHealth, judge, reasonsNotReady } from './health.ts'
 import { type McpDeps, mcpRoutes } from './mcp/mcp-routes.ts'
+import { docsRoutes } from './openapi/docs-routes.ts'
 import { opsRoutes } from './ops.ts'
 import type { ApiEnv } from './request-id.ts'
 import { sessionRoutes } from './session-routes.ts'
@@ -53,4 +54,5 @@ export const createApp = (deps: AppDeps): Hono<ApiEnv> => {
     .route('/', costRoutes(deps))
     .route('/', fleetRoutes(deps))
     .route('/', mcpRoutes(deps))
+    .route('/', docsRoutes(deps))
 }

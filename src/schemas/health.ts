@@ -44,3 +44,10 @@ export const WorkerInfo = z.object({
   clock_offset_ms: z.number().optional(),
 })
 export type WorkerInfo = z.infer<typeof WorkerInfo>
+
+/** Whom Prometheus is to ask, in the form of its HTTP service discovery. */
+export const TargetGroup = z.object({
+  targets: z.array(z.string()),
+  labels: z.object({ process: z.enum(['api', 'worker']) }),
+})
+export type TargetGroup = z.infer<typeof TargetGroup>

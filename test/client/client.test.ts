@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type AlexClient, AlexError, createClient } from '../../src/client/client.ts'
 import { startApi } from '../support/api.ts'
+import { documentedFetch } from '../support/documented.ts'
 import { completed, newSession, queueTask, runTask } from '../support/sse.ts'
 import { startTearingProxy } from './tearing-proxy.ts'
 
@@ -10,7 +11,7 @@ let api: Awaited<ReturnType<typeof startApi>>
 let client: AlexClient
 beforeAll(async () => {
   api = await startApi({ tokens: [TOKEN] })
-  client = createClient({ baseUrl: `${api.url}/`, token: TOKEN })
+  client = createClient({ baseUrl: `${api.url}/`, token: TOKEN, fetch: documentedFetch })
 })
 afterAll(async () => {
   await api[Symbol.asyncDispose]()

@@ -16,6 +16,7 @@ import { startPresence } from '../../src/tasks/presence.ts'
 import { createSessionService } from '../../src/tasks/session-service.ts'
 import { createTaskService } from '../../src/tasks/task-service.ts'
 import { createView } from '../../src/tasks/view.ts'
+import { documentedFetch } from './documented.ts'
 import { openStore, quietLog } from './redis.ts'
 
 export interface ApiOptions {
@@ -111,7 +112,9 @@ export const startApi = async (options: ApiOptions = {}) => {
     url,
     url_redis: open.url,
     fleet,
-    request: (path: string, init?: RequestInit) => fetch(`${url}${path}`, init),
+    routes: app.routes,
+    /** Fails when the answer is not as `/openapi.json` says. */
+    request: (path: string, init?: RequestInit) => documentedFetch(`${url}${path}`, init),
     /** As at SIGTERM; what Redis has stays. */
     stop,
     async [Symbol.asyncDispose]() {
