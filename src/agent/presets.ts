@@ -1,5 +1,6 @@
 /** Tool presets (which tools a task may use) and agent presets (what the model is told it is). */
 import type { Effect } from '../schemas/event.ts'
+import type { Presets } from '../schemas/preset.ts'
 
 interface ToolTraits {
   name: string
@@ -75,7 +76,7 @@ export const AGENT_PRESETS: readonly AgentPreset[] = [
 export const describePresets = (
   namesOf: (preset: string) => { allowed: string[]; denied: string[] },
   further: readonly ToolTraits[] = [],
-) => {
+): Presets => {
   const names = [...new Set(further.map(({ name }) => name))].toSorted()
   return {
     agent_presets: AGENT_PRESETS.map(({ name, description }) => ({ name, description })),

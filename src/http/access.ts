@@ -50,7 +50,7 @@ export const sameOrigin = (access: Access): MiddlewareHandler<ApiEnv> => {
 export const bearerToken = (access: Access): MiddlewareHandler<ApiEnv> => {
   const digests = access.tokens.map(digest)
   return async function checkToken(c, next) {
-    if (digests.length === 0 || isOpen(c, access)) return next()
+    if (digests.length === 0 || isOpen(c, access) || isDescription(c)) return next()
     const given = /^Bearer +(\S+) *$/i.exec(c.req.header('Authorization') ?? '')?.[1]
     if (given === undefined)
       throw unauthorized('send Authorization: Bearer with one of the api_tokens', 'Bearer')
@@ -71,6 +71,10 @@ const isOpen = (c: Context, access: Access): boolean =>
   c.req.path === '/health' ||
   c.req.path.startsWith('/health/') ||
   (access.metricsPublic && (c.req.path === '/metrics' || c.req.path === '/metrics/targets'))
+
+/** What the API can do, without a word of this instance: a browser opens it before anybody could give a token. */
+const isDescription = (c: Context): boolean =>
+  c.req.path === '/openapi.json' || c.req.path === '/docs' || c.req.path.startsWith('/docs/')
 
 // HTTP/1.0 has no Host: the server put its own name into the URL.
 const hostOf = (c: Context): string => c.req.header('Host') ?? new URL(c.req.url).host

@@ -1,12 +1,14 @@
 import type { Hono } from 'hono'
+import type { Presets } from '../schemas/preset.ts'
 import type { CostService, Fleet, SessionService, TaskService } from '../tasks/service.ts'
 import { NO_TRACING, type Tracing } from '../tracing.ts'
 import { type BaseDeps, createBaseApp } from './base-app.ts'
 import { costRoutes } from './cost-routes.ts'
 import { type EventStream, eventRoutes } from './event-routes.ts'
-import { fleetRoutes, type Presets } from './fleet-routes.ts'
+import { fleetRoutes } from './fleet-routes.ts'
 import { createHealth, judge, reasonsNotReady } from './health.ts'
 import { type McpDeps, mcpRoutes } from './mcp/mcp-routes.ts'
+import { docsRoutes } from './openapi/docs-routes.ts'
 import { opsRoutes } from './ops.ts'
 import type { ApiEnv } from './request-id.ts'
 import { sessionRoutes } from './session-routes.ts'
@@ -52,4 +54,5 @@ export const createApp = (deps: AppDeps): Hono<ApiEnv> => {
     .route('/', costRoutes(deps))
     .route('/', fleetRoutes(deps))
     .route('/', mcpRoutes(deps))
+    .route('/', docsRoutes(deps))
 }

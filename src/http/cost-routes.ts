@@ -1,33 +1,18 @@
 import { type Context, Hono } from 'hono'
 import { accepts } from 'hono/accepts'
-import { z } from 'zod'
-import { type CostGroup, CostGrouping } from '../schemas/cost.ts'
+import type { CostGroup } from '../schemas/cost.ts'
+import { CostQuery, SessionCostQuery } from '../schemas/request.ts'
 import type { Usage } from '../schemas/usage.ts'
 import type { CostService } from '../tasks/service.ts'
 import { type Column, csvOf } from './csv.ts'
 import { sessionIdOf } from './field-errors.ts'
-import { linkNext, pageQuery } from './paging.ts'
+import { linkNext } from './paging.ts'
 import { sessionNotFound } from './problem.ts'
 import { queryReader } from './query.ts'
 import type { ApiEnv } from './request-id.ts'
 
-const format = z.enum(['json', 'csv']).exactOptional()
-const sessionQuery = queryReader({ format })
-
-/** The UTC day of a date or a time. */
-const day = z
-  .union([z.iso.date(), z.iso.datetime({ offset: true })], {
-    error: 'must be a date (2026-01-31) or an RFC 3339 time',
-  })
-  .transform((text) => new Date(text).toISOString().slice(0, 10))
-  .exactOptional()
-const reportQuery = queryReader({
-  ...pageQuery,
-  format,
-  from: day,
-  to: day,
-  group_by: CostGrouping.default('day'),
-})
+const sessionQuery = queryReader(SessionCostQuery.shape)
+const reportQuery = queryReader(CostQuery.shape)
 
 export const costRoutes = ({ costs }: { costs: CostService }): Hono<ApiEnv> =>
   new Hono<ApiEnv>()

@@ -1,8 +1,7 @@
 /** Checks who asks for which stream from where; the stream itself is the event feed's. */
 import { type Context, Hono } from 'hono'
-import { z } from 'zod'
 import { RedisUnavailable } from '../errors.ts'
-import { SessionId } from '../schemas/task.ts'
+import { isStreamId, SessionEventsQuery, TaskEventsQuery } from '../schemas/request.ts'
 import type { TaskService } from '../tasks/service.ts'
 import { invalidFields } from './field-errors.ts'
 import { taskNotFound } from './problem.ts'
@@ -27,17 +26,8 @@ export interface EventStreamRequest {
 /** Answers the whole SSE response, 204 included; throws what `TaskService` throws. */
 export type EventStream = (request: EventStreamRequest) => Promise<Response>
 
-const MAX_U64 = 2n ** 64n - 1n
-const StreamId = z
-  .string()
-  .refine(isStreamId, { message: 'must be the id of an event, as in 1700000000000-0' })
-
-const sessionQuery = queryReader({
-  session_id: SessionId,
-  last_event_id: StreamId.exactOptional(),
-  replay: z.enum(['all', 'none']).exactOptional(),
-})
-const taskQuery = queryReader({ last_event_id: StreamId.exactOptional() })
+const sessionQuery = queryReader(SessionEventsQuery.shape)
+const taskQuery = queryReader(TaskEventsQuery.shape)
 
 export const eventRoutes = (deps: { tasks: TaskService; eventStream: EventStream }): Hono<ApiEnv> => {
   const { tasks, eventStream } = deps
@@ -73,10 +63,6 @@ const resumeFrom = (c: Context, fromQuery: string | undefined): { lastEventId?: 
   throw invalidFields([
     { path: 'Last-Event-ID', message: 'must be the id of an event, as in 1700000000000-0' },
   ])
-}
-
-function isStreamId(text: string): boolean {
-  return /^\d{1,20}-\d{1,20}$/.test(text) && text.split('-').every((part) => BigInt(part) <= MAX_U64)
 }
 
 /** While Redis is away the stream opens all the same and finds the task once it can. */

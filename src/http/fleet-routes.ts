@@ -1,12 +1,8 @@
 import { Hono } from 'hono'
+import type { Presets } from '../schemas/preset.ts'
 import type { Fleet } from '../tasks/service.ts'
 import { noQuery } from './query.ts'
 import type { ApiEnv } from './request-id.ts'
-
-export interface Presets {
-  agent_presets: { name: string; description: string }[]
-  tool_presets: { name: string; description: string; allowed: string[]; denied: string[] }[]
-}
 
 export const fleetRoutes = ({ fleet, presets }: { fleet: Fleet; presets: () => Presets }): Hono<ApiEnv> =>
   new Hono<ApiEnv>()

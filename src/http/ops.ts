@@ -1,7 +1,7 @@
 /** What probes and Prometheus ask. Served by the API and, on a port of its own, by each worker. */
 import { Hono } from 'hono'
 import type { Metrics } from '../metrics.ts'
-import type { Health } from '../schemas/health.ts'
+import type { Health, Probe } from '../schemas/health.ts'
 import { type BaseDeps, createBaseApp } from './base-app.ts'
 import { Problem } from './problem.ts'
 import type { ApiEnv } from './request-id.ts'
@@ -25,10 +25,10 @@ export const opsRoutes = ({ health, notReady, metrics }: OpsDeps): Hono<ApiEnv> 
       return c.json(answer, answer.status === 'unhealthy' ? 503 : 200)
     })
     // Liveness: that this process answers. Redis being away is no reason to restart it.
-    .get('/health/live', (c) => c.json({ status: 'live' }))
+    .get('/health/live', (c) => c.json({ status: 'live' } satisfies Probe))
     .get('/health/ready', (c) => {
       const reasons = notReady()
-      if (reasons.length === 0) return c.json({ status: 'ready' })
+      if (reasons.length === 0) return c.json({ status: 'ready' } satisfies Probe)
       throw new Problem(503, 'not_ready', reasons.join('; '), { headers: { 'Retry-After': '1' } })
     })
     .get('/metrics', async (c) => {

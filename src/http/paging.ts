@@ -1,14 +1,4 @@
 import type { Context } from 'hono'
-import { z } from 'zod'
-import { wholeNumber } from './query.ts'
-
-export const MAX_PAGE = 1000
-
-/** The query parameters of every paged list. The cursor is opaque: its maker judges it. */
-export const pageQuery = {
-  limit: wholeNumber(1, MAX_PAGE).default(MAX_PAGE),
-  cursor: z.string().min(1).max(1000).exactOptional(),
-}
 
 /** `Link: <…>; rel="next"`: the request's own URL with the next cursor. Nothing on the last page. */
 export const linkNext = (c: Context, next: string | undefined): void => {

@@ -4,6 +4,7 @@ import type { Context, ErrorHandler } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { type FieldError, InvalidRequest, RedisUnavailable, SessionNotRestorable } from '../errors.ts'
 import type { Log } from '../log.ts'
+import type { ProblemDocument } from '../schemas/problem.ts'
 import type { ApiEnv } from './request-id.ts'
 import { subjectOf } from './subject.ts'
 
@@ -80,7 +81,11 @@ const answerProblem = (c: Context<ApiEnv>, problem: Problem, redact: (text: stri
   })
 
 /** The problem document itself. */
-export const bodyOf = (problem: Problem, redact: (text: string) => string, requestId: string) => ({
+export const bodyOf = (
+  problem: Problem,
+  redact: (text: string) => string,
+  requestId: string,
+): ProblemDocument => ({
   type: 'about:blank',
   title: STATUS_CODES[problem.status] ?? 'Error',
   status: problem.status,

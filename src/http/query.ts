@@ -34,15 +34,6 @@ export const queryReader = <Shape extends z.ZodRawShape>(
 /** For routes that take no query parameter. */
 export const noQuery = queryReader({})
 
-/** A whole number in this range. */
-export const wholeNumber = (from: number, to: number) =>
-  z
-    .string()
-    .refine((text) => /^\d{1,9}$/.test(text) && Number(text) >= from && Number(text) <= to, {
-      message: `must be a whole number from ${from} to ${to}`,
-    })
-    .transform(Number)
-
 const misplaced = (given: URLSearchParams, known: string[], repeatable: string[]): FieldError[] =>
   [...new Set(given.keys())].flatMap((name) => {
     if (!known.includes(name)) {

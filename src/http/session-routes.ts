@@ -1,17 +1,17 @@
 import { Hono } from 'hono'
-import { z } from 'zod'
+import { ForkSession, PageQuery, SessionListQuery } from '../schemas/request.ts'
+import type { SessionDeleting } from '../schemas/session.ts'
 import type { SessionService } from '../tasks/service.ts'
 import { readBody } from './body.ts'
 import { sessionIdOf } from './field-errors.ts'
 import { idempotencyConflict, idempotencyKey } from './idempotency.ts'
-import { linkNext, pageQuery } from './paging.ts'
+import { linkNext } from './paging.ts'
 import { sessionNotFound } from './problem.ts'
 import { noQuery, queryReader } from './query.ts'
 import type { ApiEnv } from './request-id.ts'
 
-const listQuery = queryReader({ ...pageQuery, q: z.string().max(1000).exactOptional() })
-const messagesQuery = queryReader(pageQuery)
-const ForkBody = z.strictObject({})
+const listQuery = queryReader(SessionListQuery.shape)
+const messagesQuery = queryReader(PageQuery.shape)
 
 export const sessionRoutes = ({ sessions }: { sessions: SessionService }): Hono<ApiEnv> =>
   new Hono<ApiEnv>()
@@ -35,13 +35,17 @@ export const sessionRoutes = ({ sessions }: { sessions: SessionService }): Hono<
       const outcome = await sessions.delete(id)
       if (outcome === 'not_found') throw sessionNotFound(id)
       if (outcome === 'purged') return c.body(null, 204)
-      return c.json({ message: 'deleted as soon as its last task has let go', session_id: id }, 202)
+      const deleting: SessionDeleting = {
+        message: 'deleted as soon as its last task has let go',
+        session_id: id,
+      }
+      return c.json(deleting, 202)
     })
     .post('/api/sessions/:id/fork', async (c) => {
       noQuery(c)
       const id = sessionIdOf(c.req.param('id'))
       const key = idempotencyKey(c)
-      await readBody(c, ForkBody, { optional: true })
+      await readBody(c, ForkSession, { optional: true })
       const fork = await sessions.fork(id, key)
       if (fork.outcome === 'not_found') throw sessionNotFound(id)
       if (fork.outcome === 'idempotency_conflict') throw idempotencyConflict()

@@ -1,13 +1,9 @@
 /** Whom Prometheus is to ask: every API and every worker, in the form of its HTTP service discovery. */
 import { Hono } from 'hono'
+import type { TargetGroup } from '../schemas/health.ts'
 import type { Fleet } from '../tasks/service.ts'
 import { noQuery } from './query.ts'
 import type { ApiEnv } from './request-id.ts'
-
-interface TargetGroup {
-  targets: string[]
-  labels: { process: 'api' | 'worker' }
-}
 
 /** From memory. `host`: of this process, as heartbeats would name it. */
 export const targetRoutes = ({ fleet, host }: { fleet: Fleet; host: string }): Hono<ApiEnv> =>

@@ -1,23 +1,10 @@
-/** What REST and MCP ask of tasks in the same words: the schemas both take, and the same failures for both. */
-import { z } from 'zod'
+/** What REST and MCP ask of tasks in the same words, with the same failures for both. */
 import type { Log } from '../log.ts'
-import { type CreateTask, SessionId, type TaskCreated, TaskStatus } from '../schemas/task.ts'
+import type { CreateTask, TaskCancelled, TaskCreated } from '../schemas/task.ts'
 import type { TaskService } from '../tasks/service.ts'
 import type { TraceContext } from '../tracing.ts'
 import { idempotencyConflict } from './idempotency.ts'
 import { Problem, taskNotFound } from './problem.ts'
-
-/** The longest a caller may wait for a task in one request, in seconds. */
-export const MAX_WAIT_S = 60
-
-export const Reason = z.string().max(1000).optional()
-
-/** Which tasks a list shows. */
-export const taskFilters = {
-  status: z.array(TaskStatus).exactOptional(),
-  session_id: SessionId.exactOptional(),
-  q: z.string().max(1000).exactOptional(),
-}
 
 export type TaskOrders = ReturnType<typeof createTaskOrders>
 
@@ -43,11 +30,7 @@ export const createTaskOrders = (deps: { tasks: TaskService; log: Log }) => {
     },
 
     /** `status` is the true one after waiting up to 2 s for the end. */
-    async cancel(
-      taskId: string,
-      reason: string | undefined,
-      requestId: string,
-    ): Promise<{ message: string; task_id: string; status: TaskStatus }> {
+    async cancel(taskId: string, reason: string | undefined, requestId: string): Promise<TaskCancelled> {
       const cancelled = await tasks.cancel(taskId, requestedBy(reason))
       if (cancelled.outcome === 'not_found') throw taskNotFound(taskId)
       const { outcome, status } = cancelled

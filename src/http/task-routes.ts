@@ -1,47 +1,18 @@
 import { Hono } from 'hono'
-import { z } from 'zod'
 import type { Log } from '../log.ts'
-import { CreateTask, SessionId, TaskStatus } from '../schemas/task.ts'
+import { CancelTask, CancelTasks, TaskListQuery, TaskQuery } from '../schemas/request.ts'
+import { CreateTask } from '../schemas/task.ts'
 import type { CancelFilter, TaskService } from '../tasks/service.ts'
 import { readBody } from './body.ts'
 import { idempotencyKey } from './idempotency.ts'
-import { linkNext, pageQuery } from './paging.ts'
+import { linkNext } from './paging.ts'
 import { taskNotFound } from './problem.ts'
 import { noQuery, queryReader } from './query.ts'
 import type { ApiEnv } from './request-id.ts'
-import { createTaskOrders, MAX_WAIT_S, Reason, requestedBy, taskFilters } from './task-orders.ts'
+import { createTaskOrders, requestedBy } from './task-orders.ts'
 
-const WAIT_RULE = { message: `must be a number of seconds from 0 to ${MAX_WAIT_S}` }
-const waitQuery = queryReader({
-  wait_s: z
-    .string()
-    .refine((text) => /^\d{1,2}(\.\d{1,3})?$/.test(text) && Number(text) <= MAX_WAIT_S, WAIT_RULE)
-    .transform(Number)
-    .default(0),
-})
-
-const listQuery = queryReader(
-  {
-    ...pageQuery,
-    ...taskFilters,
-  },
-  { repeatable: ['status'] },
-)
-
-const CancelBody = z.strictObject({ reason: Reason })
-const BulkCancelBody = z
-  .strictObject({
-    session_id: SessionId.optional(),
-    status: z
-      .array(TaskStatus.extract(['pending', 'running', 'waiting']))
-      .min(1)
-      .optional(),
-    task_ids: z.array(z.string().min(1).max(200)).min(1).max(1000).optional(),
-    reason: Reason,
-  })
-  .refine(({ session_id, status, task_ids }) => [session_id, status, task_ids].filter(Boolean).length === 1, {
-    message: 'exactly one of session_id, status, task_ids is needed',
-  })
+const waitQuery = queryReader(TaskQuery.shape)
+const listQuery = queryReader(TaskListQuery.shape, { repeatable: ['status'] })
 
 export const taskRoutes = (deps: {
   tasks: TaskService
@@ -81,7 +52,7 @@ export const taskRoutes = (deps: {
     })
     .post('/api/tasks/cancel', async (c) => {
       noQuery(c)
-      const body = await readBody(c, BulkCancelBody)
+      const body = await readBody(c, CancelTasks)
       const result = await tasks.cancelMany(filterOf(body), requestedBy(body.reason))
       log.info(
         { request_id: c.get('requestId'), ...result },
@@ -92,12 +63,12 @@ export const taskRoutes = (deps: {
     .post('/api/tasks/:id/cancel', async (c) => {
       noQuery(c)
       const id = c.req.param('id')
-      const body = await readBody(c, CancelBody, { optional: true })
+      const body = await readBody(c, CancelTask, { optional: true })
       return c.json(await orders.cancel(id, body.reason, c.get('requestId')))
     })
 }
 
-const filterOf = ({ session_id, status, task_ids }: z.infer<typeof BulkCancelBody>): CancelFilter => {
+const filterOf = ({ session_id, status, task_ids }: CancelTasks): CancelFilter => {
   if (session_id !== undefined) return { session_id }
   if (status !== undefined) return { status }
   return { task_ids: task_ids ?? [] }

@@ -66,7 +66,8 @@ const totals = {
   duration: z.number(),
 }
 
-export const LogEvent = z.discriminatedUnion('event_type', [
+/** Stands in the log and is shown to clients with the same fields. */
+export const PLAIN_EVENTS = [
   z.object({
     event_type: z.literal('task_queued'),
     task: z.string(),
@@ -104,23 +105,6 @@ export const LogEvent = z.discriminatedUnion('event_type', [
     estimated_cost_usd: z.number().optional(),
     /** Of the answer. */
     max_tokens: z.number().int(),
-  }),
-  z.object({
-    event_type: z.literal('think_complete'),
-    /** The call this is the outcome of; absent in entries of older releases. */
-    call: z.string().optional(),
-    iteration: z.number().int(),
-    content: z.string(),
-    /** Log only; the view replaces it by `tool_call_count`. */
-    tool_calls: z.array(ToolCall),
-    model: z.string(),
-    usage: TokenUsage,
-    cost_usd: z.number().optional(),
-    /** In its place when the provider said nothing of the usage, which is our estimate then. */
-    estimated_cost_usd: z.number().optional(),
-    duration: z.number(),
-    /** Its length was what the budget left, and not enough: the task ends here. */
-    budget_cut: z.boolean().optional(),
   }),
   z.object({
     event_type: z.literal('model_call_end'),
@@ -164,25 +148,6 @@ export const LogEvent = z.discriminatedUnion('event_type', [
     cost_usd: z.number().optional(),
   }),
   z.object({
-    event_type: z.literal('context_compression'),
-    iteration: z.number().int(),
-    /** `overflow`: the provider refused what we took for short enough. */
-    reason: z.enum(['limit', 'overflow']),
-    /** Whom the context is for. */
-    asked_model: z.string(),
-    tokens_before: z.number().int(),
-    tokens_after: z.number().int(),
-    messages_before: z.number().int(),
-    messages_after: z.number().int(),
-    /** Log only; the view shows the text of a summary. */
-    compression: Compression,
-    /** Of the calls that wrote the summary, and who wrote it; absent when none was asked for. */
-    usage: TokenUsage.optional(),
-    model: z.string().optional(),
-    model_calls: z.number().int().optional(),
-    duration: z.number(),
-  }),
-  z.object({
     event_type: z.literal('error'),
     phase: z.enum(['model', 'tool', 'context', 'worker']),
     code: z.string(),
@@ -209,6 +174,50 @@ export const LogEvent = z.discriminatedUnion('event_type', [
     requested_by: z.string(),
     ...totals,
   }),
+] as const
+
+export const ThinkComplete = z.object({
+  event_type: z.literal('think_complete'),
+  /** The call this is the outcome of; absent in entries of older releases. */
+  call: z.string().optional(),
+  iteration: z.number().int(),
+  content: z.string(),
+  /** Log only; the view replaces it by `tool_call_count`. */
+  tool_calls: z.array(ToolCall),
+  model: z.string(),
+  usage: TokenUsage,
+  cost_usd: z.number().optional(),
+  /** In its place when the provider said nothing of the usage, which is our estimate then. */
+  estimated_cost_usd: z.number().optional(),
+  duration: z.number(),
+  /** Its length was what the budget left, and not enough: the task ends here. */
+  budget_cut: z.boolean().optional(),
+})
+
+export const ContextCompression = z.object({
+  event_type: z.literal('context_compression'),
+  iteration: z.number().int(),
+  /** `overflow`: the provider refused what we took for short enough. */
+  reason: z.enum(['limit', 'overflow']),
+  /** Whom the context is for. */
+  asked_model: z.string(),
+  tokens_before: z.number().int(),
+  tokens_after: z.number().int(),
+  messages_before: z.number().int(),
+  messages_after: z.number().int(),
+  /** Log only; the view shows the text of a summary. */
+  compression: Compression,
+  /** Of the calls that wrote the summary, and who wrote it; absent when none was asked for. */
+  usage: TokenUsage.optional(),
+  model: z.string().optional(),
+  model_calls: z.number().int().optional(),
+  duration: z.number(),
+})
+
+export const LogEvent = z.discriminatedUnion('event_type', [
+  ...PLAIN_EVENTS,
+  ThinkComplete,
+  ContextCompression,
 ])
 export type LogEvent = z.infer<typeof LogEvent>
 export type EventType = LogEvent['event_type']

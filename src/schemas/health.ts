@@ -11,12 +11,17 @@ export const ComponentState = z.object({
 export type ComponentState = z.infer<typeof ComponentState>
 
 /** `healthy`: all ready or disabled · `degraded`: tasks can run · `unhealthy`: Redis away or no worker alive. */
-export interface Health {
-  status: 'healthy' | 'degraded' | 'unhealthy'
-  components: ComponentState[]
-  version: string
-  uptime_s: number
-}
+export const Health = z.object({
+  status: z.enum(['healthy', 'degraded', 'unhealthy']),
+  components: z.array(ComponentState),
+  version: z.string(),
+  uptime_s: z.number().int(),
+})
+export type Health = z.infer<typeof Health>
+
+/** Of one process: that it lives, or takes work. */
+export const Probe = z.object({ status: z.enum(['live', 'ready']) })
+export type Probe = z.infer<typeof Probe>
 
 /** What a worker says of itself with every heartbeat. */
 export const WorkerInfo = z.object({
@@ -39,3 +44,10 @@ export const WorkerInfo = z.object({
   clock_offset_ms: z.number().optional(),
 })
 export type WorkerInfo = z.infer<typeof WorkerInfo>
+
+/** Whom Prometheus is to ask, in the form of its HTTP service discovery. */
+export const TargetGroup = z.object({
+  targets: z.array(z.string()),
+  labels: z.object({ process: z.enum(['api', 'worker']) }),
+})
+export type TargetGroup = z.infer<typeof TargetGroup>

@@ -7,33 +7,40 @@ export const Todo = z.object({
 })
 export type Todo = z.infer<typeof Todo>
 
-export interface SessionSummary {
-  session_id: string
-  title: string
-  created_at: string
-  updated_at: string
-  task_count: number
-  active_task_id?: string
+export const SessionSummary = z.object({
+  session_id: z.string(),
+  title: z.string(),
+  created_at: z.string(),
+  updated_at: z.string(),
+  task_count: z.number().int(),
+  active_task_id: z.string().exactOptional(),
   /** Of answered model calls whose price is known. */
-  cost_usd?: number
-}
+  cost_usd: z.number().exactOptional(),
+})
+export type SessionSummary = z.infer<typeof SessionSummary>
 
 /** One line of the conversation as a person reads it. */
-export interface SessionMessage {
-  role: 'user' | 'assistant' | 'tool'
-  content: string
-  task_id: string
+export const SessionMessage = z.object({
+  role: z.enum(['user', 'assistant', 'tool']),
+  content: z.string(),
+  task_id: z.string(),
   /** Present on `assistant` lines that asked for tools. */
-  tool_calls?: { call_id: string; tool_name: string }[]
+  tool_calls: z.array(z.object({ call_id: z.string(), tool_name: z.string() })).exactOptional(),
   /** Present on `tool` lines. */
-  call_id?: string
-  tool_name?: string
-}
+  call_id: z.string().exactOptional(),
+  tool_name: z.string().exactOptional(),
+})
+export type SessionMessage = z.infer<typeof SessionMessage>
 
-export interface Session extends SessionSummary {
-  messages: SessionMessage[]
-  todos: Todo[]
-}
+export const Session = SessionSummary.extend({
+  messages: z.array(SessionMessage),
+  todos: z.array(Todo),
+})
+export type Session = z.infer<typeof Session>
+
+/** A session that a task still uses is purged as soon as it has let go. */
+export const SessionDeleting = z.object({ message: z.string(), session_id: z.string() })
+export type SessionDeleting = z.infer<typeof SessionDeleting>
 
 /** The answer of a fork. */
 export const SessionForked = z.object({

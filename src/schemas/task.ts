@@ -19,29 +19,49 @@ export const CreateTask = z.strictObject({
   task: z
     .string()
     .max(200_000)
-    .refine((text) => text.trim() !== '', 'must not be blank'),
-  session_id: SessionId.optional(),
-  agent_preset: z.string().optional(),
-  tool_preset: z.string().optional(),
-  model: z.string().min(1).max(200).optional(),
-  max_iterations: z.number().int().min(1).max(1000).optional(),
-  /** Of one answer. */
-  max_tokens: z.number().int().min(1).max(1_000_000).optional(),
-  /** The budget: what all its model calls together may use and cost, checked before each. */
-  max_total_tokens: z.number().int().min(1).max(1_000_000_000).optional(),
-  max_cost_usd: z.number().positive().max(1_000_000).optional(),
+    .refine((text) => text.trim() !== '', 'must not be blank')
+    .describe('What to do, in plain words, complete in itself'),
+  session_id: SessionId.optional().describe(
+    'Goes on in this session, which is created on first use; without it the task gets a new one',
+  ),
+  agent_preset: z.string().optional().describe('The kind of agent, as GET /api/presets lists them'),
+  tool_preset: z.string().optional().describe('What its tools may do, as GET /api/presets lists them'),
+  model: z.string().min(1).max(200).optional().describe("Another model than the server's"),
+  max_iterations: z.number().int().min(1).max(1000).optional().describe('Model turns it may take'),
+  max_tokens: z
+    .number()
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .optional()
+    .describe('Longest single answer of its model, in tokens'),
+  // The budget, which is looked at before each call.
+  max_total_tokens: z
+    .number()
+    .int()
+    .min(1)
+    .max(1_000_000_000)
+    .optional()
+    .describe('Tokens all its model calls together may use'),
+  max_cost_usd: z
+    .number()
+    .positive()
+    .max(1_000_000)
+    .optional()
+    .describe('What all its model calls together may cost'),
   timeout_s: z
     .number()
     .positive()
     .max(20 * 86_400)
-    .optional(),
-  /** 0 first … 9. */
-  priority: z.number().int().min(0).max(9).optional(),
-  run_at: z.iso.datetime({ offset: true }).optional(),
+    .optional()
+    .describe('Seconds from its first start after which it fails'),
+  priority: z.number().int().min(0).max(9).optional().describe('0 goes first, 9 last; 5 when absent'),
+  run_at: z.iso.datetime({ offset: true }).optional().describe('Not before this time (RFC 3339)'),
   metadata: z
     .record(z.string().min(1).max(64), z.string().max(512))
     .refine((pairs) => Object.keys(pairs).length <= 16, 'at most 16 pairs')
-    .optional(),
+    .optional()
+    .describe('Up to 16 texts by name, kept with the task'),
 })
 export type CreateTask = z.infer<typeof CreateTask>
 
@@ -92,4 +112,20 @@ export const TaskCreated = z.object({
 })
 export type TaskCreated = z.infer<typeof TaskCreated>
 
-export type TaskStats = Record<TaskStatus, number>
+/** How many tasks there are of each status. */
+export const TaskStats = z.record(TaskStatus, z.number().int())
+export type TaskStats = z.infer<typeof TaskStats>
+
+export const TaskCancelled = z.object({
+  message: z.literal('Task cancelled successfully'),
+  task_id: z.string(),
+  /** The true one after up to 2 s of waiting for the end. */
+  status: TaskStatus,
+})
+export type TaskCancelled = z.infer<typeof TaskCancelled>
+
+export const TasksCancelled = z.object({
+  cancelled: z.array(z.string()),
+  skipped: z.array(z.object({ task_id: z.string(), reason: z.string() })),
+})
+export type TasksCancelled = z.infer<typeof TasksCancelled>

@@ -1,14 +1,21 @@
 /** The one function through which events leave for clients, mirrors and application logs: redacted and capped. */
-import type { Event, EventPlace } from '../schemas/event.ts'
+import type { Event, EventPlace, ForeignEvent, LogEvent } from '../schemas/event.ts'
+import type { DurableEvent } from '../schemas/stream.ts'
 
 /** Characters of one text field a client is sent. */
 const CAP = 16_000
 
-export type EventView = EventPlace & { event_type: string } & Record<string, unknown>
+/** Of a release that this one cannot read; clients pass over it. */
+type ForeignView = EventPlace & { event_type: string } & Record<string, unknown>
+export type EventView = DurableEvent | ForeignView
 
 export const createView = (redact: (text: string) => string) => {
   const clean = maskedBy((text) => cap(redact(text)), redact)
-  return (event: Event): EventView => {
+  const foreignView = ({ type, payload, ...place }: EventPlace & ForeignEvent): ForeignView => {
+    const shown = clean(payload)
+    return { ...(typeof shown === 'object' ? shown : {}), ...place, event_type: type }
+  }
+  const knownView = (event: EventPlace & LogEvent): DurableEvent => {
     switch (event.event_type) {
       case 'think_complete': {
         const { tool_calls, ...rest } = event
@@ -44,11 +51,6 @@ export const createView = (redact: (text: string) => string) => {
         }
       case 'task_cancelled':
         return { ...event, reason: redact(event.reason) }
-      case 'foreign': {
-        const { type, payload, ...place } = event
-        const shown = clean(payload)
-        return { ...(typeof shown === 'object' ? shown : {}), ...place, event_type: type }
-      }
       case 'task_started':
       case 'task_resumed':
       case 'iteration_start':
@@ -58,6 +60,7 @@ export const createView = (redact: (text: string) => string) => {
         return { ...event }
     }
   }
+  return (event: Event): EventView => (event.event_type === 'foreign' ? foreignView(event) : knownView(event))
 }
 export type View = ReturnType<typeof createView>
 

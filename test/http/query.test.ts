@@ -1,13 +1,18 @@
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { linkNext, pageQuery } from '../../src/http/paging.ts'
+import { linkNext } from '../../src/http/paging.ts'
 import { noQuery, queryReader } from '../../src/http/query.ts'
+import { PageQuery } from '../../src/schemas/request.ts'
 import { bareApp, problemIn } from './support.ts'
 
 const listing = () => {
   const { app } = bareApp()
   const read = queryReader(
-    { ...pageQuery, status: z.array(z.enum(['on', 'off'])).exactOptional(), q: z.string().exactOptional() },
+    {
+      ...PageQuery.shape,
+      status: z.array(z.enum(['on', 'off'])).exactOptional(),
+      q: z.string().exactOptional(),
+    },
     { repeatable: ['status'] },
   )
   app.get('/list', (c) => {

@@ -16,6 +16,7 @@ import { startPresence } from '../../src/tasks/presence.ts'
 import { createSessionService } from '../../src/tasks/session-service.ts'
 import { createTaskService } from '../../src/tasks/task-service.ts'
 import { createView } from '../../src/tasks/view.ts'
+import { documentedFetch } from './documented.ts'
 import { openStore, quietLog } from './redis.ts'
 
 export interface ApiOptions {
@@ -100,17 +101,24 @@ export const startApi = async (options: ApiOptions = {}) => {
   const server = createHttpServer(app)
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const stop = async () => {
+    stopping.abort()
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+    server.closeAllConnections()
+    await closed
+  }
   return {
     ...open,
     url,
     url_redis: open.url,
     fleet,
-    request: (path: string, init?: RequestInit) => fetch(`${url}${path}`, init),
+    routes: app.routes,
+    /** Fails when the answer is not as `/openapi.json` says. */
+    request: (path: string, init?: RequestInit) => documentedFetch(`${url}${path}`, init),
+    /** As at SIGTERM; what Redis has stays. */
+    stop,
     async [Symbol.asyncDispose]() {
-      stopping.abort()
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()))
-      server.closeAllConnections()
-      await closed
+      await stop()
       presence?.[Symbol.dispose]()
       fleet[Symbol.dispose]()
       await open[Symbol.asyncDispose]()

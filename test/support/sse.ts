@@ -136,8 +136,12 @@ export const readRaw = async (url: string, headers: Record<string, string> = {})
 export type FakeWorker = Awaited<ReturnType<typeof queueTask>>
 
 /** A task whose events the test makes, as a worker would. */
-export const queueTask = async (store: Store, sessionId: string, task = 'look around') => {
-  const task_id = `task-${randomUUID()}`
+export const queueTask = async (
+  store: Store,
+  sessionId: string,
+  task = 'look around',
+  task_id = `task-${randomUUID()}`,
+) => {
   const lease = { task_id, activation: randomUUID() }
   let attempt = 0
   let seq = 1

@@ -1,6 +1,7 @@
 import { EventSource } from 'eventsource'
 import { onTestFinished } from 'vitest'
 import type { EventType } from '../../src/schemas/event.ts'
+import { expectDocumented } from './documented.ts'
 
 export interface Seen {
   id: string
@@ -29,7 +30,7 @@ const TYPES: EventType[] = [
 ]
 export const EPHEMERAL = ['assistant_message', 'tool_call_stream'] as const
 
-/** Follows a stream with a third party's client until the test ends. */
+/** Follows a stream with a third party's client until the test ends, which fails if an event is not as documented. */
 export const watch = (url: string) => {
   const source = new EventSource(url)
   const events: Seen[] = []
@@ -46,7 +47,11 @@ export const watch = (url: string) => {
       live.push(JSON.parse(String(message.data)) as Record<string, unknown>)
       look()
     })
-  onTestFinished(() => source.close())
+  onTestFinished(() => {
+    source.close()
+    for (const event of events) expectDocumented('/components/schemas/DurableEvent', event)
+    for (const frame of live) expectDocumented('/components/schemas/LiveFrame', frame)
+  })
 
   const until = async <T>(found: () => T | undefined): Promise<T> => {
     for (;;) {

@@ -7,10 +7,10 @@ import {
 } from '@modelcontextprotocol/sdk/types.js'
 import { z } from 'zod'
 import type { Event } from '../../schemas/event.ts'
+import type { Presets } from '../../schemas/preset.ts'
 import type { TaskService } from '../../tasks/service.ts'
 import type { TraceContext } from '../../tracing.ts'
 import { checked } from '../body.ts'
-import type { Presets } from '../fleet-routes.ts'
 import type { TaskOrders } from '../task-orders.ts'
 
 export const TaskId = z.string().min(1).max(200).describe('As submit_task or list_tasks named it: task-…')

@@ -1,10 +1,9 @@
 /** What other agents and editors can ask of ALEX over MCP; the same service and schemas as the REST routes. */
 import { z } from 'zod'
+import { MAX_PAGE, Reason, taskFilters } from '../../schemas/request.ts'
 import { CreateTask, Task, TaskCreated, TaskStatus, TaskSummary } from '../../schemas/task.ts'
 import { IdempotencyKey } from '../idempotency.ts'
-import { MAX_PAGE } from '../paging.ts'
 import { taskNotFound } from '../problem.ts'
-import { Reason, taskFilters } from '../task-orders.ts'
 import { defineTool, type McpTool, TaskId, type ToolDeps } from './tool.ts'
 import { waitForTask } from './wait-for-task.ts'
 
@@ -30,21 +29,8 @@ const submitTask = ({ orders, presets }: ToolDeps): McpTool => {
     description:
       'Hands work to an ALEX agent and returns its task_id at once; the task then runs on its own, whatever becomes of this connection. Call wait_for_task for its answer. The agent sees its workspace and the session, nothing of your conversation: say all it needs to know. Tasks of one session run one after another and remember each other; tasks of different sessions run side by side.',
     input: CreateTask.extend({
-      task: shape.task.describe('What to do, in plain words, complete in itself'),
-      session_id: shape.session_id.describe(
-        'Goes on in this session, which is created on first use; without it the task gets a new one',
-      ),
       agent_preset: shape.agent_preset.describe(`The kind of agent: ${namesOf(known.agent_presets)}`),
       tool_preset: shape.tool_preset.describe(`What its tools may do: ${namesOf(known.tool_presets)}`),
-      model: shape.model.describe("Another model than the server's"),
-      max_iterations: shape.max_iterations.describe('Model turns it may take'),
-      max_tokens: shape.max_tokens.describe('Longest single answer of its model, in tokens'),
-      max_total_tokens: shape.max_total_tokens.describe('Tokens all its model calls together may use'),
-      max_cost_usd: shape.max_cost_usd.describe('What all its model calls together may cost'),
-      timeout_s: shape.timeout_s.describe('Seconds from its first start after which it fails'),
-      priority: shape.priority.describe('0 goes first, 9 last; 5 when absent'),
-      run_at: shape.run_at.describe('Not before this time (RFC 3339)'),
-      metadata: shape.metadata.describe('Up to 16 texts by name, kept with the task'),
       idempotency_key: IdempotencyKey.optional().describe(
         'Of your making, 1 to 255 characters: a call repeated with the same key and arguments gives the first task again, not a second one',
       ),
@@ -84,9 +70,9 @@ const listTasks = ({ tasks }: ToolDeps): McpTool =>
     description:
       'Tasks in short (texts cut, no answers): running, waiting, pending, then ended ones, newest first in each.',
     input: z.strictObject({
-      status: taskFilters.status.describe('Only tasks in one of these states'),
-      session_id: taskFilters.session_id.describe('Only tasks of this session'),
-      q: taskFilters.q.describe('Only tasks whose text has this in it'),
+      status: taskFilters.status,
+      session_id: taskFilters.session_id,
+      q: taskFilters.q,
       limit: z.number().int().min(1).max(MAX_PAGE).default(LIST_LIMIT).describe('Tasks of one page'),
       cursor: z.string().min(1).max(1000).exactOptional().describe('next_cursor of the page before'),
     }),

@@ -1,7 +1,8 @@
 import { z } from 'zod'
+import { MAX_WAIT_S } from '../../schemas/request.ts'
 import { isEnded, Task } from '../../schemas/task.ts'
 import { taskNotFound } from '../problem.ts'
-import { MAX_WAIT_S } from '../task-orders.ts'
+
 import { defineTool, type McpTool, TaskId, type ToolDeps } from './tool.ts'
 
 /** Below the 60 s after which most clients give up on a call. */
