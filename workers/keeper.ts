@@ -18,20 +18,22 @@ const SESSIONS_A_LOOK = 5
 export const startKeeper = ({ keeping, archive, keepSession, log }: Options) => {
   const stopping = new AbortController()
 
+  const lookAfter = async (look: Look): Promise<void> => {
+    try {
+      await keepSession(look)
+    } catch (error) {
+      log.warn(
+        { err: messageOf(error), session_id: look.session_id },
+        '[ServerCoordinator] session not looked after; another look follows',
+      )
+    }
+  }
+
   /** Returns whether there may be more to do at once. */
   const lookOnce = async (): Promise<boolean> => {
     const looks = await keeping.look(SESSIONS_A_LOOK)
-    for (const look of looks) {
-      if (stopping.signal.aborted) return false
-      try {
-        await keepSession(look)
-      } catch (error) {
-        log.warn(
-          { err: messageOf(error), session_id: look.session_id },
-          '[ServerCoordinator] session not looked after; another look follows',
-        )
-      }
-    }
+    // Together: each mostly waits for a disk.
+    await Promise.all(looks.map(lookAfter))
     return looks.length === SESSIONS_A_LOOK
   }
 
@@ -63,7 +65,7 @@ export const startKeeper = ({ keeping, archive, keepSession, log }: Options) => 
       }
     },
 
-    /** Takes no further session; resolves when the one at hand is done. */
+    /** Takes no further session; resolves when those at hand are done. */
     async stop(): Promise<void> {
       stopping.abort()
       await Promise.all([ended, finding])
