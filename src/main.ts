@@ -7,7 +7,7 @@
  */
 import { rmSync, writeFileSync } from 'node:fs'
 import { constants } from 'node:os'
-import { join, resolve } from 'node:path'
+import { extname, join, resolve } from 'node:path'
 import { EX_CONFIG, loadConfigOrExit, secretsOf, workspaceProblem } from './config.ts'
 import { type EmbeddedRedis, startEmbeddedRedis } from './embedded-redis.ts'
 import { messageOf } from './errors.ts'
@@ -23,6 +23,8 @@ const API_GRACE_MS = 6_000
 const WORKER_MARGIN_MS = 10_000
 
 const root = resolve(import.meta.dirname, '..')
+/** Run from source or built: what it starts is of the same kind. */
+const extension = extname(import.meta.filename)
 const { logDir, argv } = takeLogDir(process.argv.slice(2))
 const loaded = loadConfigOrExit({ argv })
 const { config } = loaded
@@ -64,8 +66,8 @@ const supervisor = await supervise({
   ...(config.redis_url === undefined ? { startRedis } : {}),
   ...(logDir === undefined ? {} : { pidFolder: logDir }),
   processes: (redisUrl) => [
-    child('api', 'src/http/main.ts', API_GRACE_MS, redisUrl),
-    child('worker', 'workers/main.ts', config.shutdown_grace_s * 1000 + WORKER_MARGIN_MS, redisUrl),
+    child('api', `src/http/main${extension}`, API_GRACE_MS, redisUrl),
+    child('worker', `workers/main${extension}`, config.shutdown_grace_s * 1000 + WORKER_MARGIN_MS, redisUrl),
   ],
 }).catch((error: unknown) => fail(`ALEX cannot start: ${messageOf(error)}`, 1))
 

@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 /** The command line: `run`, `config`, `doctor`, and what deploy.sh needs of the background service. */
 import { messageOf } from '../errors.ts'
 import { showConfig } from './config-command.ts'
@@ -19,10 +20,14 @@ const commands: Record<string, (args: string[]) => number | Promise<number>> = {
 // Whoever reads our output may stop early (`| head`): there is nobody left to tell.
 process.stdout.on('error', () => process.exit(0))
 
+const USAGE = `usage: alex ${Object.keys(commands).join('|')} …\n`
+
 const [name = '', ...args] = process.argv.slice(2)
 const command = commands[name]
-if (command === undefined) {
-  process.stderr.write(`usage: node src/cli/main.ts ${Object.keys(commands).join('|')} …\n`)
+if (name === '--help') {
+  process.stdout.write(USAGE)
+} else if (command === undefined) {
+  process.stderr.write(USAGE)
   process.exitCode = 2
 } else {
   try {

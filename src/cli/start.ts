@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type Config, childEnvironment, EX_CONFIG, loadConfigOrExit } from '../config.ts'
 import { createLogFolder, openLog } from '../supervisor/log-folder.ts'
 import { healthLines, isReady } from './health.ts'
-import { type Instance, instanceOf, ROOT } from './instance.ts'
+import { EXTENSION, type Instance, instanceOf, ROOT } from './instance.ts'
 import { portOwner } from './port-owner.ts'
 import { createServer, type Server } from './server.ts'
 
@@ -65,7 +65,8 @@ const complain = (message: string, code: number): number => {
 
 const launch = (instance: Instance, args: string[]) => {
   const output = openLog(instance.folder, 'alex')
-  const child = spawn(process.execPath, [join(ROOT, 'src/main.ts'), '--log-dir', instance.folder, ...args], {
+  const program = join(ROOT, `src/main${EXTENSION}`)
+  const child = spawn(process.execPath, [program, '--log-dir', instance.folder, ...args], {
     cwd: ROOT,
     env: childEnvironment(),
     detached: true,
