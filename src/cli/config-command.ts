@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util'
 import { configTable, describeConfig } from '../config/describe.ts'
 import { loadConfigOrExit } from '../config.ts'
 
-/** `--get KEY` prints that value alone; `--markdown` the README's table. */
+/** `--get KEY` prints that value alone; `--markdown` the table of docs/configuration.md. */
 export const showConfig = (args: string[]): number => {
   const { values } = parseArgs({ args, options: { get: { type: 'string' }, markdown: { type: 'boolean' } } })
   if (values.markdown) {

@@ -1,4 +1,4 @@
-/** The configuration for people: every value with where it came from, and the README's table. */
+/** The configuration for people: every value with where it came from, and the table of docs/configuration.md. */
 import type { LoadedConfig } from '../config.ts'
 import { CONFIG_KEYS, Config, type ConfigKey, settingOf } from './schema.ts'
 
@@ -23,7 +23,7 @@ export const describeConfig = ({ config, sources }: LoadedConfig): ConfigRow[] =
     meaning: settingOf(key).meaning,
   }))
 
-/** The table of the README, in Markdown. */
+/** The table of docs/configuration.md. */
 export const configTable = (): string => {
   const rows = CONFIG_KEYS.map((key) => {
     const { env, meaning } = settingOf(key)

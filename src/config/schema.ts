@@ -1,4 +1,4 @@
-/** Every setting: its type, its names, its default and what it is for. The README's table comes from here. */
+/** Every setting: its type, its names, its default and what it is for. The table of docs/configuration.md comes from here. */
 import { z } from 'zod'
 import { choice, decimal, flag, list, path, priceTable, text, textMatching, whole } from './values.ts'
 

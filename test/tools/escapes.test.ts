@@ -1,6 +1,6 @@
 /**
  * Ways out, tried for real through the tools a worker has, with bubblewrap and without. What is only kept by
- * bubblewrap is asserted for both: without it a command can do what the worker's user can, as the README says.
+ * bubblewrap is asserted for both: without it a command can do what the worker's user can, as docs/security.md says.
  */
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'

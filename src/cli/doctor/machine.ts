@@ -42,7 +42,7 @@ export const checkMachine = async ({ config, warnings }: LoadedConfig, cwd: stri
       )
   }
   const { problems } = tracingSettings(openTelemetryEnvironment(cwd))
-  for (const problem of problems) hint('tracing', problem, 'see the README, Logs and traces')
+  for (const problem of problems) hint('tracing', problem, 'see docs/reference/OBSERVABILITY.md, Traces')
   return findings
 }
 
