@@ -1,9 +1,11 @@
 /** The background instance of a checkout: one per port, its state in `.alex/<port>/`. */
-import { join, resolve } from 'node:path'
+import { extname, join, resolve } from 'node:path'
 import type { Config } from '../config.ts'
 import { livingProcess } from '../supervisor/processes.ts'
 
 export const ROOT = resolve(import.meta.dirname, '../..')
+/** Of our programs: run from source or built. */
+export const EXTENSION = extname(import.meta.filename)
 
 export interface Instance {
   /** Logs and pid files. */
@@ -14,7 +16,11 @@ export interface Instance {
   parts: () => { name: string; pid: number }[]
 }
 
-const PARTS = { api: 'src/http/main.ts', worker: 'workers/main.ts', redis: 'redis.conf' }
+const PARTS = {
+  api: `src/http/main${EXTENSION}`,
+  worker: `workers/main${EXTENSION}`,
+  redis: 'redis.conf',
+}
 
 export const instanceOf = ({ port }: Pick<Config, 'port'>): Instance => {
   const folder = join(ROOT, '.alex', String(port))
