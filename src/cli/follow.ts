@@ -1,112 +1,121 @@
-/** A task's events as they happen, from the first to the one that ends it, across broken connections. */
-import { setTimeout as sleep } from 'node:timers/promises'
-import { EventSourceParserStream } from 'eventsource-parser/stream'
-import { z } from 'zod'
-import { EphemeralEvent, LogEvent, TERMINAL_EVENTS } from '../schemas/event.ts'
-import type { Server } from './server.ts'
+/** Following a task, or a session, to where it ends. */
+import type { Connection, StreamEvent } from '../client/client.ts'
+import { messageOf } from '../errors.ts'
+import { EXIT } from './exit.ts'
+import { onInterrupt } from './interrupt.ts'
+import { jsonText, printable } from './output.ts'
+import type { Remote } from './remote.ts'
+import { createRenderer } from './render.ts'
+import { createScreen, type Screen } from './screen.ts'
 
-/** `think_complete` as clients see it: the calls themselves stay in the log. */
-const ThinkComplete = z.object({
-  event_type: z.literal('think_complete'),
-  iteration: z.number(),
-  content: z.string(),
-  tool_call_count: z.number(),
-})
-/** So does how a context was compressed. */
-const ContextCompression = z.object({
-  event_type: z.literal('context_compression'),
-  tokens_before: z.number(),
-  tokens_after: z.number(),
-})
-const Shown = z.union([ThinkComplete, ContextCompression, LogEvent, EphemeralEvent])
-export type Shown = z.infer<typeof Shown>
-
-export interface Frame {
-  event_type: string
-  /** As it came. */
-  data: string
-  /** Durable events have an id. */
-  durable: boolean
-  /** Null for what this release does not know. */
-  event: Shown | null
+export interface FollowOptions {
+  json?: boolean
+  quiet?: boolean
 }
 
-const RECONNECT_MS = 1_000
 /** The service may be restarted meanwhile; after so long it is not coming back by itself. */
 const GIVE_UP_MS = 120_000
 
-/** Throws when the server refuses, or has been away for two minutes. */
-export async function* followTask(server: Server, taskId: string): AsyncGenerator<Frame> {
-  let lastId: string | undefined
-  let lastSeen = Date.now()
-  for (;;) {
-    try {
-      for await (const frame of connection(server, taskId, lastId)) {
-        lastSeen = Date.now()
-        lastId = frame.id ?? lastId
-        yield frame
-        if (isTerminalType(frame.event_type)) return
-      }
-    } catch (error) {
-      if (error instanceof Refused || Date.now() - lastSeen > GIVE_UP_MS) throw error
-    }
-    await sleep(RECONNECT_MS)
-  }
-}
-
-/** The server understood and will not; asking again is no use. */
-export class Refused extends Error {
-  override name = 'Refused'
-}
-
-async function* connection(
-  server: Server,
+/** Resolves to the exit code. `owned`: Ctrl-C offers to cancel the task; else it only ends the watching. */
+export const followTask = async (
+  { client }: Remote,
   taskId: string,
-  lastId?: string,
-): AsyncGenerator<Frame & { id?: string }> {
-  const headers = {
-    Accept: 'text/event-stream',
-    ...(lastId === undefined ? {} : { 'Last-Event-ID': lastId }),
+  { json = false, quiet = false, owned }: FollowOptions & { owned: boolean },
+): Promise<number> => {
+  using screen = createScreen({ json, quiet })
+  const { render, said } = createRenderer(screen)
+  const leaving = new AbortController()
+  let wasCancelledHere = false
+  const detach = () => leaving.abort(new Error('detached'))
+  const cancel = () => {
+    wasCancelledHere = true
+    client.cancel(taskId).catch((error: unknown) => {
+      wasCancelledHere = false
+      screen.note(`it could not be cancelled: ${printable(messageOf(error))}`)
+    })
   }
-  const response = await server.request(`/api/tasks/${taskId}/events`, { headers })
-  if (response.status === 204) throw new Refused('the task has ended and its last event was already seen')
-  if (response.status >= 400 && response.status < 500) throw new Refused(await problemText(response))
-  if (!response.ok || response.body === null) throw new Error(`HTTP ${response.status}`)
-  const messages = response.body
-    .pipeThrough(new TextDecoderStream())
-    .pipeThrough(new EventSourceParserStream())
-  for await (const { id, event, data } of messages) {
-    const parsed = Shown.safeParse(parseOr(data))
-    yield {
-      ...(id ? { id } : {}),
-      event_type: event ?? 'message',
-      data,
-      durable: Boolean(id),
-      event: parsed.data ?? null,
-    }
-  }
-}
-
-const isTerminalType = (type: string): boolean => TERMINAL_EVENTS.some((each) => each === type)
-
-const parseOr = (data: string): unknown => {
+  screen.note(`task ${taskId}`)
+  using interrupts = owned ? onInterrupt(screen, { cancel, detach }) : leaveAtInterrupt(detach)
   try {
-    return JSON.parse(data)
-  } catch {
-    return null
+    const how = { signal: leaving.signal, patienceMs: GIVE_UP_MS, onConnection: tellOf(screen) }
+    for await (const event of client.events(taskId, how)) {
+      await interrupts.answered()
+      leaving.signal.throwIfAborted()
+      if (json) printEvent(event)
+      render(event)
+      const code = exitCode(event)
+      if (code === undefined) continue
+      if (!json) printAnswer(screen, event, said())
+      return code === EXIT.cancelled && wasCancelledHere ? EXIT.interrupted : code
+    }
+  } catch (error) {
+    if (!leaving.signal.aborted) throw error
+    screen.note(`left; the task goes on: alex watch ${taskId}`)
+    return EXIT.interrupted
+  }
+  throw new Error('the stream ended before the task did')
+}
+
+/** Until Ctrl-C. */
+export const followSession = async (
+  { client }: Remote,
+  session: string,
+  { json = false, quiet = false, replay }: FollowOptions & { replay?: 'all' | 'none' },
+): Promise<number> => {
+  using screen = createScreen({ json, quiet })
+  const { render, said } = createRenderer(screen)
+  const leaving = new AbortController()
+  using _ = leaveAtInterrupt(() => leaving.abort(new Error('detached')))
+  try {
+    const how = { signal: leaving.signal, patienceMs: GIVE_UP_MS, replay, onConnection: tellOf(screen) }
+    for await (const event of client.events({ session }, how)) {
+      if (json) printEvent(event)
+      if (event.event_type === 'task_queued') screen.note(`task ${event.task_id}: ${printable(event.task)}`)
+      render(event)
+      if (!json && exitCode(event) !== undefined) printAnswer(screen, event, said())
+    }
+    return EXIT.done
+  } catch (error) {
+    if (!leaving.signal.aborted) throw error
+    return EXIT.interrupted
   }
 }
 
-const Problem = z.object({
-  detail: z.string(),
-  errors: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
-})
+const leaveAtInterrupt = (leave: () => void) => {
+  process.once('SIGINT', leave)
+  return {
+    answered: () => Promise.resolve(),
+    [Symbol.dispose]: () => void process.off('SIGINT', leave),
+  }
+}
 
-/** What an error answer says, for people. */
-export const problemText = async (response: Response): Promise<string> => {
-  const text = await response.text()
-  const problem = Problem.safeParse(parseOr(text)).data
-  if (problem === undefined) return `HTTP ${response.status} ${text.slice(0, 200)}`.trim()
-  const fields = (problem.errors ?? []).map(({ path, message }) => `\n  ${path}: ${message}`)
-  return problem.detail + fields.join('')
+/** A line when the connection breaks and one when it stands again, however often was tried in between. */
+const tellOf = (screen: Screen) => {
+  let isBroken = false
+  return ({ state }: Connection): void => {
+    if (state === 'broken' && !isBroken) screen.note('connection lost, trying again …')
+    if (state === 'open' && isBroken) screen.note('connected again')
+    isBroken = state === 'broken'
+  }
+}
+
+/** Durable ones: pieces of text come whole in them. */
+const printEvent = (event: StreamEvent): void => {
+  if ('id' in event) process.stdout.write(`${jsonText(event)}\n`)
+}
+
+const exitCode = ({ event_type }: StreamEvent): number | undefined => {
+  if (event_type === 'task_complete') return EXIT.done
+  if (event_type === 'task_failed') return EXIT.failed
+  return event_type === 'task_cancelled' ? EXIT.cancelled : undefined
+}
+
+const printAnswer = (screen: Screen, event: StreamEvent, said: string): void => {
+  const answer =
+    event.event_type === 'task_complete'
+      ? event.final_answer
+      : event.event_type === 'task_failed'
+        ? (event.partial_answer ?? '')
+        : ''
+  if (answer !== '' && !(screen.speaks && answer === said)) screen.print(printable(answer))
 }

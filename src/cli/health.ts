@@ -1,30 +1,26 @@
-import { z } from 'zod'
-import { ComponentState } from '../schemas/health.ts'
-import type { Server } from './server.ts'
+import type { Health } from '../client/client.ts'
+import type { Remote } from './remote.ts'
 
-const Health = z.object({
-  status: z.enum(['healthy', 'degraded', 'unhealthy']),
-  components: z.array(ComponentState),
-})
-
-/** Lines for a person: the status, then each component that is not ready. Null when nobody answers. */
-export const healthLines = async (server: Server): Promise<string[] | null> => {
+/** Null when nobody answers. */
+export const askHealth = async ({ client }: Remote): Promise<Health | null> => {
   try {
-    const response = await server.request('/health', { signal: AbortSignal.timeout(5_000) })
-    const { status, components } = Health.parse(await response.json())
-    const complaints = components.filter((component) => component.status === 'not_ready')
-    return [`health: ${status}`, ...complaints.map(({ name, message }) => `  ${name}: ${message}`)]
+    return await client.health({ signal: AbortSignal.timeout(5_000) })
   } catch {
     return null
   }
 }
 
+/** Lines for a person: the status, then each component that is not ready. */
+export const healthLines = (health: Health | null): string[] => {
+  if (health === null) return ['health: no answer']
+  const complaints = health.components.filter((component) => component.status === 'not_ready')
+  return [`health: ${health.status}`, ...complaints.map(({ name, message }) => `  ${name}: ${message}`)]
+}
+
 /** Whether tasks can be submitted now. */
-export const isReady = async (server: Server): Promise<boolean> => {
+export const isReady = async ({ client }: Remote): Promise<boolean> => {
   try {
-    const response = await server.request('/health/ready', { signal: AbortSignal.timeout(2_000) })
-    await response.body?.cancel()
-    return response.ok
+    return await client.ready({ signal: AbortSignal.timeout(2_000) })
   } catch {
     return false
   }

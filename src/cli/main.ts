@@ -1,39 +1,19 @@
 #!/usr/bin/env node
-/** The command line: `run`, `config`, `doctor`, and what deploy.sh needs of the background service. */
+/** The command line `alex`: tasks over the API, and the service on this machine. */
+import { CommanderError } from 'commander'
 import { messageOf } from '../errors.ts'
-import { showConfig } from './config-command.ts'
-import { doctor } from './doctor.ts'
-import { run } from './run.ts'
-import { start } from './start.ts'
-import { logs, status, stop } from './stop.ts'
-
-const commands: Record<string, (args: string[]) => number | Promise<number>> = {
-  run,
-  config: showConfig,
-  start,
-  stop,
-  status,
-  doctor,
-  logs,
-}
+import { complain, EXIT, UsageError } from './exit.ts'
+import { printable } from './output.ts'
+import { createProgram } from './program.ts'
 
 // Whoever reads our output may stop early (`| head`): there is nobody left to tell.
 process.stdout.on('error', () => process.exit(0))
 
-const USAGE = `usage: alex ${Object.keys(commands).join('|')} …\n`
-
-const [name = '', ...args] = process.argv.slice(2)
-const command = commands[name]
-if (name === '--help') {
-  process.stdout.write(USAGE)
-} else if (command === undefined) {
-  process.stderr.write(USAGE)
-  process.exitCode = 2
-} else {
-  try {
-    process.exitCode = await command(args)
-  } catch (error) {
-    process.stderr.write(`${messageOf(error)}\n`)
-    process.exitCode = 1
-  }
+try {
+  await createProgram().parseAsync()
+} catch (error) {
+  // The parser has said what is wrong.
+  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? EXIT.done : EXIT.refused
+  else if (error instanceof UsageError) process.exitCode = complain(error.message, EXIT.refused)
+  else process.exitCode = complain(printable(messageOf(error)), EXIT.failed)
 }

@@ -1,142 +1,140 @@
-/** `run "task"`: submits a task, follows it to its end, leaves with a code that says how it ended. */
-import { randomUUID } from 'node:crypto'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { parseArgs } from 'node:util'
-import { loadConfigOrExit } from '../config.ts'
-import { messageOf } from '../errors.ts'
-import { CreateTask, TaskCreated } from '../schemas/task.ts'
-import { type Frame, followTask, problemText, Refused } from './follow.ts'
-import { createRenderer, printable } from './render.ts'
-import { createServer, type Server } from './server.ts'
+/** `run` and `submit`: a new task, followed to its end or left to itself. */
+import { text } from 'node:stream/consumers'
+import { type Command, Option } from 'commander'
+import { CreateTask } from '../schemas/task.ts'
+import { EXIT, EXIT_HELP, exitWith, UsageError } from './exit.ts'
+import { type FollowOptions, followTask } from './follow.ts'
+import { writeJson } from './output.ts'
+import { type RemoteOptions, withRemote, withRemoteOptions } from './remote.ts'
 
-const USAGE = `usage: run "what to do" [--session ID] [--agent-preset NAME] [--tool-preset NAME] [--model NAME]
-           [--max-iterations N] [--url http://…] [--json]`
-
-const EXIT = { completed: 0, failed: 1, refused: 2, cancelled: 130 } as const
-
-const options = {
-  session: { type: 'string' },
-  'agent-preset': { type: 'string' },
-  'tool-preset': { type: 'string' },
-  model: { type: 'string' },
-  'max-iterations': { type: 'string' },
-  url: { type: 'string' },
-  json: { type: 'boolean', default: false },
-} as const
-
-/** Resolves to the exit code: 0 completed, 1 failed, 2 refused, 130 cancelled. */
-export const run = async (args: string[]): Promise<number> => {
-  const asked = readArguments(args)
-  if ('problem' in asked) return refuse(`${asked.problem}\n${USAGE}`)
-  const { config, warnings } = loadConfigOrExit({ argv: [] })
-  for (const warning of warnings) process.stderr.write(`${warning}\n`)
-  const server = createServer(config, asked.url)
-  try {
-    const taskId = await submit(server, asked.body)
-    return await follow(server, taskId, asked.json)
-  } catch (error) {
-    if (error instanceof Refused) return refuse(error.message)
-    process.stderr.write(`${messageOf(error)}\n`)
-    return EXIT.failed
-  }
+/** As the parser names what `withTaskOptions` adds. */
+interface TaskOptions {
+  session?: string
+  agentPreset?: string
+  toolPreset?: string
+  model?: string
+  maxIterations?: number
+  maxTokens?: number
+  maxTotalTokens?: number
+  maxCostUsd?: number
+  timeoutS?: number
+  priority?: number
+  runAt?: string
+  metadata?: Record<string, string>
 }
 
-const refuse = (message: string): number => {
-  process.stderr.write(`${message}\n`)
-  return EXIT.refused
+/** Sent again so often when nobody answers: the key makes the second the same as the first. */
+const RETRIES = { retries: 5 }
+
+export const addRun = (program: Command): void => {
+  withTaskOptions(program.command('run'))
+    .description('submit a task and follow it to its answer')
+    .option('-q, --quiet', 'say nothing but the answer')
+    .addHelpText(
+      'after',
+      `
+The answer goes to stdout, as it comes on a terminal; progress goes to stderr. Broken connections and restarts of
+the API are followed through. On a terminal Ctrl-C offers to cancel the task or to detach from it, a second one
+detaches at once; elsewhere, and at SIGTERM, the first cancels and the second leaves.
+With --json each event of the task is a line.
+
+Examples:
+  alex run "Analyze the codebase"
+  alex run "And now write it down" --session demo
+  alex run "What does src/main.ts do?" --tool-preset read-only --max-cost-usd 0.05
+  git diff | alex run - > review.md
+  alex run "List the TODOs" --json | jq -r 'select(.event_type == "tool_call_start").tool_name'
+${EXIT_HELP}`,
+    )
+    .action(exitWith(run))
+
+  withTaskOptions(program.command('submit'))
+    .description('submit a task and print its id')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  id=$(alex submit "Update the changelog") && alex show "$id" --wait
+  alex submit "Nightly report" --run-at 2030-01-31T03:00:00Z --metadata kind=report`,
+    )
+    .action(exitWith(submit))
 }
 
-const readArguments = (args: string[]) => {
-  try {
-    const { values, positionals } = parseArgs({ args, options, allowPositionals: true })
-    const iterations = values['max-iterations']
-    const body = CreateTask.safeParse({
-      task: positionals.join(' '),
-      session_id: values.session,
-      agent_preset: values['agent-preset'],
-      tool_preset: values['tool-preset'],
-      model: values.model,
-      max_iterations: iterations === undefined ? undefined : Number(iterations),
-    })
-    if (body.success) return { body: body.data, json: values.json, url: values.url }
-    return {
-      problem: body.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('\n'),
-    }
-  } catch (error) {
-    return { problem: messageOf(error) }
-  }
+const run = async (
+  words: string[],
+  options: TaskOptions & RemoteOptions & FollowOptions,
+): Promise<number> => {
+  const body = await bodyOf(words, options)
+  return withRemote(
+    options,
+    async (remote) => {
+      const { task_id } = await remote.client.submit(body)
+      return followTask(remote, task_id, { ...options, owned: true })
+    },
+    RETRIES,
+  )
 }
 
-const ATTEMPTS = 5
-
-/** Repeats what may not have arrived: the key makes the second the same as the first. */
-const submit = async (server: Server, body: CreateTask): Promise<string> => {
-  const headers = { 'Content-Type': 'application/json', 'Idempotency-Key': randomUUID() }
-  for (let attempt = 1; ; attempt++) {
-    const response = await server
-      .request('/api/tasks', { method: 'POST', headers, body: JSON.stringify(body) })
-      .catch(() => null)
-    if (response?.ok) return TaskCreated.parse(await response.json()).task_id
-    if (response !== null && response.status < 500 && response.status !== 429)
-      throw new Refused(await problemText(response))
-    if (attempt === ATTEMPTS)
-      throw new Error(response === null ? `nobody answers at ${server.url}` : await problemText(response))
-    await sleep(500 * attempt)
-  }
+const submit = async (words: string[], options: TaskOptions & RemoteOptions): Promise<number> => {
+  const body = await bodyOf(words, options)
+  return withRemote(
+    options,
+    async ({ client }) => {
+      const created = await client.submit(body)
+      if (options.json) writeJson(created)
+      else process.stdout.write(`${created.task_id}\n`)
+      return EXIT.done
+    },
+    RETRIES,
+  )
 }
 
-const follow = async (server: Server, taskId: string, json: boolean): Promise<number> => {
-  const watched = process.stdout.isTTY && !json
-  const { render, said } = createRenderer({
-    note: (text) => void process.stderr.write(text),
-    stream: process.stderr,
-    ...(watched ? { speak: (text: string) => void process.stdout.write(text) } : {}),
+const withTaskOptions = (command: Command): Command =>
+  withRemoteOptions(
+    command
+      .argument('<task...>', 'what to do, in plain words; - reads it from stdin')
+      .option('-s, --session <id>', 'go on in this session, which is created on first use')
+      .option('--agent-preset <name>', 'the kind of agent')
+      .option('--tool-preset <name>', 'what its tools may do')
+      .option('--model <name>', "another model than the server's")
+      .addOption(number('--max-iterations <n>', 'model turns it may take'))
+      .addOption(number('--max-tokens <n>', 'longest single answer of its model'))
+      .addOption(number('--max-total-tokens <n>', 'tokens all its model calls together may use'))
+      .addOption(number('--max-cost-usd <usd>', 'what all its model calls together may cost'))
+      .addOption(number('--timeout-s <seconds>', 'seconds after which it fails'))
+      .addOption(number('--priority <n>', '0 goes first, 9 last'))
+      .option('--run-at <time>', 'not before this time (RFC 3339)')
+      .option('--metadata <name=value>', 'kept with the task; may be repeated', addPair),
+  )
+
+const number = (flags: string, description: string) => new Option(flags, description).argParser(Number)
+
+const addPair = (pair: string, pairs: Record<string, string> = {}): Record<string, string> => {
+  const at = pair.indexOf('=')
+  if (at < 1) throw new UsageError(`--metadata takes name=value, not ${pair}`)
+  return { ...pairs, [pair.slice(0, at)]: pair.slice(at + 1) }
+}
+
+/** What the server would refuse is said without asking it. */
+const bodyOf = async (words: string[], options: TaskOptions): Promise<CreateTask> => {
+  const isFromStdin = words.length === 1 && words[0] === '-'
+  const body = CreateTask.safeParse({
+    task: isFromStdin ? await text(process.stdin) : words.join(' '),
+    session_id: options.session,
+    agent_preset: options.agentPreset,
+    tool_preset: options.toolPreset,
+    model: options.model,
+    max_iterations: options.maxIterations,
+    max_tokens: options.maxTokens,
+    max_total_tokens: options.maxTotalTokens,
+    max_cost_usd: options.maxCostUsd,
+    timeout_s: options.timeoutS,
+    priority: options.priority,
+    run_at: options.runAt,
+    metadata: options.metadata,
   })
-  process.stderr.write(`task ${taskId}\n`)
-  const stopListening = cancelOnInterrupt(server, taskId)
-  try {
-    for await (const frame of followTask(server, taskId)) {
-      if (json && frame.durable) process.stdout.write(`${frame.data}\n`)
-      if (frame.event !== null) render(frame.event)
-      const code = exitCode(frame)
-      if (code === undefined) continue
-      if (!json) showAnswer(frame, watched ? said() : '')
-      return code
-    }
-    throw new Error('the stream ended before the task did')
-  } finally {
-    stopListening()
-  }
-}
-
-const exitCode = ({ event_type }: Frame): number | undefined => {
-  if (event_type === 'task_complete') return EXIT.completed
-  if (event_type === 'task_failed') return EXIT.failed
-  return event_type === 'task_cancelled' ? EXIT.cancelled : undefined
-}
-
-const showAnswer = ({ event }: Frame, alreadySaid: string): void => {
-  const answer =
-    event?.event_type === 'task_complete'
-      ? event.final_answer
-      : event?.event_type === 'task_failed'
-        ? (event.partial_answer ?? '')
-        : ''
-  if (answer !== '' && answer !== alreadySaid) process.stdout.write(`${printable(answer)}\n`)
-}
-
-/** The first Ctrl-C cancels the task, whose end is still followed; the second leaves at once. */
-const cancelOnInterrupt = (server: Server, taskId: string): (() => void) => {
-  let asked = false
-  const onInterrupt = () => {
-    if (asked) process.exit(EXIT.cancelled)
-    asked = true
-    process.stderr.write('\ncancelling … (Ctrl-C again to leave at once)\n')
-    server.request(`/api/tasks/${taskId}/cancel`, { method: 'POST' }).catch((error: unknown) => {
-      process.stderr.write(`it could not be cancelled: ${messageOf(error)}\n`)
-    })
-  }
-  const signals = ['SIGINT', 'SIGTERM'] as const
-  for (const signal of signals) process.on(signal, onInterrupt)
-  return () => signals.forEach((signal) => process.off(signal, onInterrupt))
+  if (body.success) return body.data
+  throw new UsageError(
+    body.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('\n'),
+  )
 }

@@ -5,30 +5,35 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Config, childEnvironment, EX_CONFIG, loadConfigOrExit } from '../config.ts'
 import { createLogFolder, openLog } from '../supervisor/log-folder.ts'
-import { healthLines, isReady } from './health.ts'
+import { complain } from './exit.ts'
+import { askHealth, healthLines, isReady } from './health.ts'
 import { EXTENSION, type Instance, instanceOf, ROOT } from './instance.ts'
+import { writeJson } from './output.ts'
 import { portOwner } from './port-owner.ts'
-import { createServer, type Server } from './server.ts'
+import { localRemote, type Remote } from './remote.ts'
 
 const READY_WITHIN_MS = 30_000
 const LOGS = ['alex', 'api', 'worker', 'redis']
 const TAIL_LINES = 15
 
 /**
- * `args` are settings (`--port 9000`); with `--brief` nothing is said about a service that runs already.
+ * `argv` are settings (`--port 9000`); with `brief` nothing is said about a service that runs already,
+ * and none is started when the command line asks another.
  * Resolves to 0 when it is ready, whoever started it; else 1.
  */
-export const start = async (args: string[]): Promise<number> => {
-  const brief = args.includes('--brief')
-  const argv = args.filter((arg) => arg !== '--brief')
+export const start = async (
+  argv: string[],
+  { brief = false, json = false }: { brief?: boolean; json?: boolean },
+): Promise<number> => {
   const { config, warnings } = loadConfigOrExit({ argv, cwd: ROOT })
+  // What follows goes to another service.
+  if (brief && config.url !== undefined) return 0
   const instance = instanceOf(config)
-  const server = createServer(config)
+  const remote = localRemote(config)
   const running = instance.supervisor() !== undefined
-  if (running && (await isReady(server))) {
+  if (running && (await isReady(remote))) {
     if (brief) return 0
-    process.stdout.write(`ALEX is already running at ${server.url}\n`)
-    return report(server, config)
+    return report(remote, config, json, `ALEX is already running at ${remote.url}`)
   }
   for (const warning of warnings) process.stderr.write(`${warning}\n`)
   if (config.port === 0) return complain('port 0 could not be found again: choose one', EX_CONFIG)
@@ -40,7 +45,7 @@ export const start = async (args: string[]): Promise<number> => {
   createLogFolder(instance.folder)
   const before = LOGS.map((name) => sizeOf(join(instance.folder, `${name}.log`)))
   const launched = running ? undefined : launch(instance, argv)
-  while (!(await isReady(server))) {
+  while (!(await isReady(remote))) {
     const late = performance.now() - began > READY_WITHIN_MS
     // One that lost the race to a supervisor started meanwhile ends at once, and the other is waited for.
     const gone = (launched?.hasEnded() ?? true) && instance.supervisor() === undefined
@@ -54,13 +59,7 @@ export const start = async (args: string[]): Promise<number> => {
   }
   launched?.letGo()
   const seconds = ((performance.now() - began) / 1000).toFixed(1)
-  process.stdout.write(`ALEX is ready at ${server.url} after ${seconds} s\n`)
-  return report(server, config)
-}
-
-const complain = (message: string, code: number): number => {
-  process.stderr.write(`${message}\n`)
-  return code
+  return report(remote, config, json, `ALEX is ready at ${remote.url} after ${seconds} s`)
 }
 
 const launch = (instance: Instance, args: string[]) => {
@@ -89,17 +88,22 @@ const tail = (folder: string, name: string, from: number): string => {
   return written && `--- ${name}.log\n${written.split('\n').slice(-TAIL_LINES).join('\n')}\n`
 }
 
-const report = async (server: Server, config: Config): Promise<number> => {
-  const lines = (await healthLines(server)) ?? ['health: no answer']
+const report = async (remote: Remote, config: Config, json: boolean, said: string): Promise<number> => {
+  const health = await askHealth(remote)
+  if (json) {
+    writeJson({ url: remote.url, health })
+    return 0
+  }
   const token = config.api_tokens.length > 0 ? ' -H "Authorization: Bearer $ALEX_TOKEN"' : ''
   const body = `-H "Content-Type: application/json" -d '{"task": "Analyze the codebase"}'`
-  const said = [
-    `  API     ${server.url}/api/tasks`,
-    `  events  ${server.url}/api/sse?session_id=SESSION`,
-    ...lines.map((line) => `  ${line}`),
+  const lines = [
+    said,
+    `  API     ${remote.url}/api/tasks`,
+    `  events  ${remote.url}/api/sse?session_id=SESSION`,
+    ...healthLines(health).map((line) => `  ${line}`),
     'Try:',
-    `  curl -X POST ${server.url}/api/tasks${token} ${body}`,
+    `  curl -X POST ${remote.url}/api/tasks${token} ${body}`,
   ]
-  process.stdout.write(`${said.join('\n')}\n`)
+  process.stdout.write(`${lines.join('\n')}\n`)
   return 0
 }

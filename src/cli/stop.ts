@@ -1,33 +1,38 @@
-/** `stop`, `status` and `logs` of the background instance that `start` started, and of nothing else. */
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
+/** `stop` and `status` of the background instance that `start` started, and of nothing else. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { loadConfigOrExit } from '../config.ts'
 import { examine, linesOf } from './doctor.ts'
-import { healthLines } from './health.ts'
+import { EXIT } from './exit.ts'
+import { askHealth, healthLines } from './health.ts'
 import { instanceOf, ROOT } from './instance.ts'
-import { createServer } from './server.ts'
+import { writeJson } from './output.ts'
+import { localRemote } from './remote.ts'
+
+export interface ServiceOptions {
+  json?: boolean
+}
 
 /** What the API, the worker's hand-over and Redis' saving may take beyond the worker's grace. */
 const STOP_MARGIN_MS = 25_000
-const NOT_RUNNING = 3
 
-export const stop = async (args: string[]): Promise<number> => {
-  const { config } = loadConfigOrExit({ argv: args, cwd: ROOT })
+export const stop = async (argv: string[], { json = false }: ServiceOptions): Promise<number> => {
+  const { config } = loadConfigOrExit({ argv, cwd: ROOT })
   const instance = instanceOf(config)
   const pid = instance.supervisor()
+  const say = (line: string, was: string) => {
+    if (json) writeJson({ port: config.port, was })
+    else process.stdout.write(`${line}\n`)
+  }
   if (pid === undefined) {
-    process.stdout.write(`ALEX is not running on port ${config.port}\n`)
+    say(`ALEX is not running on port ${config.port}`, 'not running')
     return 0
   }
-  process.stdout.write('stopping ALEX …\n')
+  if (!json) process.stdout.write('stopping ALEX …\n')
   process.kill(pid, 'SIGTERM')
   const until = Date.now() + config.shutdown_grace_s * 1000 + STOP_MARGIN_MS
   while (instance.supervisor() !== undefined && Date.now() < until) await sleep(20)
   if (instance.supervisor() === undefined) {
-    process.stdout.write('ALEX has stopped\n')
+    say('ALEX has stopped', 'stopped')
     return 0
   }
   // Twice asked, it kills what is left and goes.
@@ -37,48 +42,28 @@ export const stop = async (args: string[]): Promise<number> => {
 }
 
 /** 0 when it runs, 3 when it does not, as service managers have it. */
-export const status = async (args: string[]): Promise<number> => {
-  const loaded = loadConfigOrExit({ argv: args, cwd: ROOT })
+export const status = async (argv: string[], { json = false }: ServiceOptions): Promise<number> => {
+  const loaded = loadConfigOrExit({ argv, cwd: ROOT })
   const { config } = loaded
   const instance = instanceOf(config)
+  const remote = localRemote(config)
   const pid = instance.supervisor()
-  const advice = linesOf(await examine(loaded))
-  if (pid === undefined) {
-    process.stdout.write(`${[`ALEX is not running on port ${config.port}`, ...advice].join('\n')}\n`)
-    return NOT_RUNNING
+  const health = pid === undefined ? null : await askHealth(remote)
+  const findings = await examine(loaded)
+  const code = pid === undefined ? EXIT.unreachable : EXIT.done
+  if (json) {
+    const place = { url: remote.url, ...(pid !== undefined && { pid }) }
+    writeJson({ running: pid !== undefined, ...place, parts: instance.parts(), health, findings })
+    return code
   }
-  const server = createServer(config)
-  const lines = [
-    `ALEX is running at ${server.url} (pid ${pid})`,
-    ...instance.parts().map((part) => `  ${part.name} (pid ${part.pid})`),
-    ...((await healthLines(server)) ?? ['health: no answer']),
-    ...advice,
-  ]
-  process.stdout.write(`${lines.join('\n')}\n`)
-  return 0
-}
-
-const LOGS = ['alex', 'api', 'worker', 'redis']
-
-export const logs = async (args: string[]): Promise<number> => {
-  const follow = args.includes('-f')
-  const [name, ...more] = args.filter((arg) => arg !== '-f')
-  if (more.length > 0 || (name !== undefined && !LOGS.includes(name))) {
-    process.stderr.write('usage: logs [api|worker|redis] [-f]\n')
-    return 2
-  }
-  const { config } = loadConfigOrExit({ argv: [], cwd: ROOT })
-  const { folder } = instanceOf(config)
-  const files = (name === undefined ? LOGS : [name])
-    .map((each) => join(folder, `${each}.log`))
-    .filter(existsSync)
-  if (files.length === 0) {
-    process.stdout.write(`there are no logs in ${folder}\n`)
-    return 0
-  }
-  const tail = spawn('tail', ['-n', '200', ...(follow ? ['-F'] : []), ...files], { stdio: 'inherit' })
-  // Ctrl-C reaches tail as well; leaving first would hand the terminal back too early.
-  process.on('SIGINT', () => {})
-  const [code] = await once(tail, 'exit')
-  return typeof code === 'number' ? code : 0
+  const lines =
+    pid === undefined
+      ? [`ALEX is not running on port ${config.port}`]
+      : [
+          `ALEX is running at ${remote.url} (pid ${pid})`,
+          ...instance.parts().map((part) => `  ${part.name} (pid ${part.pid})`),
+          ...healthLines(health),
+        ]
+  process.stdout.write(`${[...lines, ...linesOf(findings)].join('\n')}\n`)
+  return code
 }

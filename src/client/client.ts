@@ -173,6 +173,18 @@ const fleetMethods = (http: Http) => ({
     const response = await http.request('/health', { signal, alsoFine: [503] })
     return answerOf(response)
   },
+  /** Whether tasks can be submitted now; false as well when nobody answers. */
+  ready: async ({ signal }: Signal = {}): Promise<boolean> => {
+    try {
+      const response = await http.request('/health/ready', { signal, alsoFine: [503], retries: 0 })
+      await response.body?.cancel()
+      return response.ok
+    } catch (error) {
+      signal?.throwIfAborted()
+      if (error instanceof AlexError) return false
+      throw error
+    }
+  },
   workers: ({ signal }: Signal = {}): Promise<WorkerInfo[]> => http.json('/api/workers', { signal }),
   presets: ({ signal }: Signal = {}): Promise<Presets> => http.json('/api/presets', { signal }),
 })

@@ -177,10 +177,15 @@ export const Config = z.strictObject({
     defaultText: '~/.alex',
     meaning: 'Folder for all that ALEX keeps',
   }),
+  url: http.optional().register(settings, {
+    env: 'ALEX_URL',
+    defaultText: '`host` and `port`',
+    meaning: 'Where the command line finds the API',
+  }),
   token: text().optional().register(settings, {
     env: 'ALEX_TOKEN',
     secret: true,
-    defaultText: 'the first of `api_tokens`',
+    defaultText: 'the first of `api_tokens`, for no other API than the own',
     meaning: 'Bearer token the command line sends',
   }),
 })

@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { z } from 'zod'
 import { checkWorkerClocks } from '../../src/cli/doctor/clocks.ts'
+import { createClient } from '../../src/client/client.ts'
 import { tempFolder } from '../config/temp.ts'
 import { worker } from '../http/fleet-snapshots.ts'
 import { startApi } from '../support/api.ts'
@@ -106,7 +107,7 @@ test('the doctor names a host whose clock is not that of Redis', async () => {
   }
   await beat('w1', 'right', Date.now())
   await beat('w2', 'early', Date.now() + 60_000)
-  const findings = await checkWorkerClocks({ url: api.url, request: api.request })
+  const findings = await checkWorkerClocks(createClient({ baseUrl: api.url }))
   expect(findings).toMatchObject([{ part: 'clock', level: 'problem' }])
   expect(findings[0]?.message).toMatch(/the host early is (59|60)\.\d s ahead of that of Redis/)
 })

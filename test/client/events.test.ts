@@ -45,10 +45,14 @@ test("a task's events come from the first to the one that ends it, and the itera
 test('live pieces of text are told from durable events by their type', async () => {
   const worker = await runTask(api.store, newSession())
   const seen: StreamEvent[] = []
+  const heard = Promise.withResolvers<undefined>()
+  let saying: Promise<void> | undefined
   for await (const event of client.events(worker.task_id)) {
     seen.push(event)
-    if (event.event_type === 'task_started') await worker.say('Hello')
+    if (event.event_type === 'task_started') saying = worker.sayUntil(heard.promise, 'Hello')
     if (event.event_type !== 'assistant_message') continue
+    heard.resolve(undefined)
+    await saying
     expect(event).toMatchObject({ delta: 'Hello', offset: 0, task_id: worker.task_id })
     expect(event).not.toHaveProperty('id')
     await worker.finish()

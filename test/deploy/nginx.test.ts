@@ -61,8 +61,7 @@ describe.each(['guide.conf', 'alex.conf'])('behind nginx with %s', async (exampl
       const [id] = await worker.append(step(iteration))
       await stream.until(new RegExp(`id: ${id}\n[^]*"iteration":${iteration},[^]*\n\n`))
     }
-    await worker.say('piece by piece')
-    await stream.until(/event: assistant_message\ndata: .*piece by piece/)
+    await worker.sayUntil(stream.until(/event: assistant_message\ndata: .*piece by piece/), 'piece by piece')
     await worker.finish()
   })
 

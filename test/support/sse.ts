@@ -1,5 +1,7 @@
 /** Clients of the event streams, and a worker's hand that makes events through the store. */
+
 import { randomUUID } from 'node:crypto'
+import { setTimeout as pause } from 'node:timers/promises'
 import { EventSource } from 'eventsource'
 import {
   EphemeralEvent,
@@ -196,6 +198,12 @@ export const queueTask = async (
     async finish(terminal: TerminalEvent = completed()): Promise<void> {
       const result = await store.finish(lease, seq, [], terminal, { set: {}, add: {} })
       if (result.verdict !== 'ok') throw new Error(`finish: ${result.why}`)
+    },
+    /** `say`, until somebody has heard it: pieces that a stream is sent while it catches up are left out. */
+    async sayUntil(heard: Promise<unknown>, delta: string): Promise<void> {
+      const isHeard = heard.then(() => true)
+      do await this.say(delta)
+      while (!(await Promise.race([isHeard, pause(50, false)])))
     },
     /** An ephemeral piece of the answer, by this attempt or another. */
     say: (delta: string, by = attempt) =>

@@ -1,19 +1,16 @@
 /** Clocks of hosts, against that of Redis: times shown are of both. */
-import { z } from 'zod'
-import type { Server } from '../server.ts'
+import type { AlexClient } from '../../client/client.ts'
 import type { Finding } from './finding.ts'
 
 /** Less may be the way of a heartbeat, or two beats mixed. */
 const MOST_MS = 2000
 const ANSWER_MS = 5000
 
-const Workers = z.array(z.object({ host: z.string(), clock_offset_ms: z.number().optional() }))
-
 /** Of the workers' hosts, as the API has it from their heartbeats; nothing when it does not answer. */
-export const checkWorkerClocks = async (server: Server): Promise<Finding[]> => {
+export const checkWorkerClocks = async (client: AlexClient): Promise<Finding[]> => {
   try {
-    const answer = await server.request('/api/workers', { signal: AbortSignal.timeout(ANSWER_MS) })
-    const byHost = new Map(Workers.parse(await answer.json()).map((worker) => [worker.host, worker]))
+    const workers = await client.workers({ signal: AbortSignal.timeout(ANSWER_MS) })
+    const byHost = new Map(workers.map((worker) => [worker.host, worker]))
     return [...byHost.values()].flatMap(({ host, clock_offset_ms = 0 }) =>
       clockFinding(`the host ${host}`, clock_offset_ms),
     )

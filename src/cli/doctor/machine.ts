@@ -18,7 +18,7 @@ export const checkMachine = async ({ config, warnings }: LoadedConfig, cwd: stri
   const hint = (part: string, message: string, remedy: string) =>
     findings.push({ part, level: 'hint', message, remedy })
 
-  for (const warning of warnings) hint('config', warning, 'see node_modules/.bin/node src/cli/main.ts config')
+  for (const warning of warnings) hint('config', warning, 'see ./alex config')
   if (config.api_key === undefined && config.base_url === undefined)
     hint('key', 'no model is configured: the offline model answers', 'set OPENAI_API_KEY or OPENAI_BASE_URL')
   if (!(await has('rg')))
