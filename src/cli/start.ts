@@ -94,6 +94,7 @@ const report = async (server: Server, config: Config): Promise<number> => {
   const token = config.api_tokens.length > 0 ? ' -H "Authorization: Bearer $ALEX_TOKEN"' : ''
   const body = `-H "Content-Type: application/json" -d '{"task": "Analyze the codebase"}'`
   const said = [
+    `  web     ${server.url}/`,
     `  API     ${server.url}/api/tasks`,
     `  events  ${server.url}/api/sse?session_id=SESSION`,
     ...lines.map((line) => `  ${line}`),

@@ -20,10 +20,18 @@ const TYPES: Readonly<Record<string, string>> = {
   '.svg': 'image/svg+xml',
 }
 
-/** Null when nothing was built there. What is built later is found by calling again. */
-export const readConsole = (folder: string): ConsoleFiles | null => {
-  const index = statSync(join(folder, 'index.html'), { throwIfNoEntry: false })
-  if (index === undefined) return null
+/** What was built there last, also after this process began; null before anything was. */
+export const openConsole = (folder: string): (() => ConsoleFiles | null) => {
+  let read: { builtAt: number; files: ConsoleFiles } | null = null
+  return () => {
+    // A new build takes the place of the old one: for a moment there is none.
+    const builtAt = statSync(join(folder, 'index.html'), { throwIfNoEntry: false })?.mtimeMs
+    if (builtAt !== undefined && builtAt !== read?.builtAt) read = { builtAt, files: readFiles(folder) }
+    return read?.files ?? null
+  }
+}
+
+const readFiles = (folder: string): ConsoleFiles => {
   const names = readdirSync(folder, { recursive: true, encoding: 'utf8' })
   const known = new Set(names)
   const files = names.flatMap((name): [string, ConsoleFile][] => {

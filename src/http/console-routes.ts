@@ -1,6 +1,6 @@
 /** Serves the web console. Its files hold no secret and need no token; what it shows comes from the API, which asks for one. */
 import { type Context, Hono } from 'hono'
-import { type ConsoleFile, type ConsoleFiles, readConsole } from './console-files.ts'
+import { type ConsoleFile, openConsole } from './console-files.ts'
 import { CONSOLE_PAGES } from './console-paths.ts'
 import { Problem } from './problem.ts'
 import type { ApiEnv } from './request-id.ts'
@@ -35,10 +35,9 @@ const NOT_BUILT = `<!doctype html>
 </html>
 `
 
-/** `folder`: where `npm run build:web` writes. A build is read once; a newer one takes a restart. */
+/** `webFolder`: where `npm run build:web` writes. */
 export const consoleRoutes = ({ webFolder }: { webFolder: string }): Hono<ApiEnv> => {
-  let read: ConsoleFiles | null = null
-  const files = () => (read ??= readConsole(webFolder))
+  const files = openConsole(webFolder)
 
   const page = (c: Context) => {
     const index = files()?.get('/index.html')

@@ -36,6 +36,8 @@ const submitEndless = async () => {
 }
 const badge = (page: Page, status: string) => page.locator(`.title-row .badge[data-status=${status}]`)
 const answer = (page: Page) => page.locator('.step .rich').last()
+const CUT_OFF = `[...document.querySelectorAll('.table')]
+  .filter((each) => each.scrollHeight > each.clientHeight + 2 && getComputedStyle(each).overflowY === 'hidden').length`
 const overflow = (page: Page) =>
   page.evaluate<number>('document.documentElement.scrollWidth - document.documentElement.clientWidth')
 
@@ -213,6 +215,8 @@ test('every page is usable by everybody, at both widths and in both themes', asy
       const look = async (name: string) => {
         await page.screenshot({ path: join(SHOTS, `${name}-${width}-${colorScheme}.png`) })
         expect([name, await overflow(page)]).toEqual([name, 0])
+        // A list that is cut off cannot be scrolled to its end.
+        expect([name, await page.evaluate(CUT_OFF)]).toEqual([name, 0])
         if (width === 390 && (colorScheme === 'dark' || !['tasks', 'task'].includes(name))) return
         await page.evaluate(axe.source)
         const { violations } = await page.evaluate<axe.AxeResults>("axe.run({ resultTypes: ['violations'] })")

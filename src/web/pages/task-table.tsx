@@ -124,7 +124,7 @@ const TaskRow = memo(function TaskRow({
       <td className="number cost-cell" data-label="Cost" data-empty={spent === undefined}>
         {spent === undefined ? '–' : cost(spent)}
       </td>
-      <td className="number time-cell" data-label="Time" data-empty={task.started_at === undefined}>
+      <td className="number time-cell" data-empty={task.started_at === undefined}>
         {ranFor(task, now)}
       </td>
       <td className="number created-cell">
