@@ -1,6 +1,7 @@
 import { memo, useMemo } from 'react'
-import { Link, useLocation } from 'wouter'
+import { Link } from 'wouter'
 import type { TaskSummary } from '../../client/client.ts'
+import { singleKeysOn } from '../state/shortcuts.ts'
 import { useNow } from '../state/use-now.ts'
 import { cost, tokens } from '../text/format.ts'
 import { Ago, ranFor, StatusBadge } from '../ui/bits.tsx'
@@ -80,7 +81,6 @@ const TaskRow = memo(function TaskRow({
   selected: boolean
   onToggle: (id: string) => void
 }) {
-  const [, go] = useLocation()
   const { task_id: id, usage } = task
   const spent = usage.cost_usd ?? usage.estimated_cost_usd
   return (
@@ -88,8 +88,7 @@ const TaskRow = memo(function TaskRow({
       data-selected={selected}
       onKeyDown={(event) => {
         if (event.ctrlKey || event.metaKey || event.altKey) return
-        if (event.key === 'x') onToggle(id)
-        if (event.key === 'Enter' && event.target === event.currentTarget) go(`/tasks/${id}`)
+        if (event.key === 'x' && singleKeysOn()) onToggle(id)
       }}
     >
       <td className="select-cell">

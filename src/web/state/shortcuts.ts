@@ -4,13 +4,13 @@ import { useEffect, useSyncExternalStore } from 'react'
 const STORED = 'alex.single-keys'
 const listeners = new Set<() => void>()
 
-const areOn = (): boolean => localStorage.getItem(STORED) !== 'off'
+export const singleKeysOn = (): boolean => localStorage.getItem(STORED) !== 'off'
 
 export const useSingleKeys = (): [boolean, (on: boolean) => void] => {
   const on = useSyncExternalStore((changed) => {
     listeners.add(changed)
     return () => listeners.delete(changed)
-  }, areOn)
+  }, singleKeysOn)
   return [
     on,
     (wanted) => {
@@ -29,7 +29,7 @@ export const useShortcuts = (shortcuts: Shortcuts): void => {
   useEffect(() => {
     let first: { key: string; at: number } | undefined
     const onKey = (event: KeyboardEvent) => {
-      if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || !areOn()) return
+      if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || !singleKeysOn()) return
       if (isTyping(event.target) || document.querySelector('[role=dialog],[role=alertdialog]')) return
       const pair = first && event.timeStamp - first.at < PAIR_MS ? `${first.key} ${event.key}` : ''
       const act = shortcuts[pair] ?? shortcuts[event.key]
