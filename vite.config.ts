@@ -14,8 +14,7 @@ const out = join(dist, `web.${process.pid}`)
 const precompressed = (): Plugin => ({
   name: 'precompressed',
   apply: 'build',
-  async closeBundle(failure) {
-    if (failure !== undefined) return rm(out, { recursive: true, force: true })
+  async writeBundle() {
     const entries = await readdir(out, { recursive: true, withFileTypes: true })
     const texts = entries.filter((entry) => entry.isFile() && /\.(js|css|html|svg)$/.test(entry.name))
     await Promise.all(texts.map((entry) => compress(join(entry.parentPath, entry.name))))
