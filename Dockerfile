@@ -6,6 +6,14 @@ COPY package.json package-lock.json ./
 # Without scripts: the one of the `node` package would bring a second Node.
 RUN npm install --omit=dev --ignore-scripts --no-audit --no-fund
 
+# The web console is built with the packages of development, which the image does without.
+FROM node:24-slim AS console
+WORKDIR /app
+COPY package.json package-lock.json tsconfig.json vite.config.ts ./
+RUN npm install --include=dev --ignore-scripts --no-audit --no-fund
+COPY src src
+RUN npm run build:web
+
 FROM node:24-slim
 RUN apt-get update \
   && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
@@ -16,6 +24,7 @@ COPY --from=packages /app/node_modules node_modules
 COPY package.json LICENSE ./
 COPY src src
 COPY workers workers
+COPY --from=console /app/dist/web dist/web
 # A new named volume takes over owner and mode of the folder that it covers.
 RUN mkdir -p /data/workspaces /data/sessions /data/costs /workspace \
   && chown -R node:node /data /workspace

@@ -154,6 +154,7 @@ setup_tools() {
   if [ "$1" = test ] && ! have nginx && [ ! -x /usr/sbin/nginx ]; then missing="$missing nginx"; fi
   # Tests check metrics and alerts with it.
   if [ "$1" = test ] && ! have promtool; then missing="$missing promtool"; fi
+  if [ "$1" = test ] && ! have chromium; then missing="$missing chromium"; fi
   [ -n "$missing" ] || return 0
   # shellcheck disable=SC2086 # command names are words
   install_commands $missing
@@ -182,9 +183,22 @@ setup_packages() {
   cat package.json package-lock.json | cksum >"$stamp"
 }
 
+# The web console, when there is none or its sources are newer. Without it everything else works all the same.
+setup_console() {
+  local vite=node_modules/vite/bin/vite.js newer=none
+  [ -e "$vite" ] || return 0
+  if [ -e dist/web/index.html ]; then
+    newer=$(find src/web src/client src/schemas vite.config.ts package-lock.json -newer dist/web/index.html | sed -n 1p)
+  fi
+  [ -n "$newer" ] || return 0
+  say 'building the web console'
+  NODE_ENV=production "$node" "$vite" build --logLevel error >&2 || say 'it could not be built: the API runs without it'
+}
+
 setup() {
   setup_tools "$1"
   setup_packages
+  setup_console
 }
 
 # --- commands --------------------------------------------------------------------------------------------------

@@ -8,8 +8,22 @@ export default defineConfig({
     // Files mostly wait for processes that they started; by default a core would be kept free.
     maxWorkers: '100%',
     projects: [
-      { test: { ...shared, name: 'quick', include: ['test/**/*.test.ts'], exclude: ['test/slow/**'] } },
-      { test: { ...shared, name: 'slow', include: ['test/slow/**/*.test.ts'], testTimeout: 240_000 } },
+      {
+        test: {
+          ...shared,
+          name: 'quick',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/slow/**', 'test/web/*.test.ts'],
+        },
+      },
+      {
+        test: {
+          ...shared,
+          name: 'slow',
+          include: ['test/slow/**/*.test.ts', 'test/web/*.test.ts'],
+          testTimeout: 240_000,
+        },
+      },
     ],
   },
 })

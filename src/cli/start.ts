@@ -98,6 +98,7 @@ const report = async (remote: Remote, config: Config, json: boolean, said: strin
   const body = `-H "Content-Type: application/json" -d '{"task": "Analyze the codebase"}'`
   const lines = [
     said,
+    `  web     ${remote.url}/`,
     `  API     ${remote.url}/api/tasks`,
     `  events  ${remote.url}/api/sse?session_id=SESSION`,
     ...healthLines(health).map((line) => `  ${line}`),

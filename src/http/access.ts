@@ -1,6 +1,7 @@
 /** Who may ask at all: the Host header, the browser's Origin, the bearer token. In this order. */
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { Context, MiddlewareHandler } from 'hono'
+import { isConsolePath } from './console-paths.ts'
 import { isForm } from './media-type.ts'
 import { Problem } from './problem.ts'
 import type { ApiEnv } from './request-id.ts'
@@ -50,7 +51,8 @@ export const sameOrigin = (access: Access): MiddlewareHandler<ApiEnv> => {
 export const bearerToken = (access: Access): MiddlewareHandler<ApiEnv> => {
   const digests = access.tokens.map(digest)
   return async function checkToken(c, next) {
-    if (digests.length === 0 || isOpen(c, access) || isDescription(c)) return next()
+    const isPublic = isOpen(c, access) || isDescription(c) || isConsole(c)
+    if (digests.length === 0 || isPublic) return next()
     const given = /^Bearer +(\S+) *$/i.exec(c.req.header('Authorization') ?? '')?.[1]
     if (given === undefined)
       throw unauthorized('send Authorization: Bearer with one of the api_tokens', 'Bearer')
@@ -75,6 +77,8 @@ const isOpen = (c: Context, access: Access): boolean =>
 /** What the API can do, without a word of this instance: a browser opens it before anybody could give a token. */
 const isDescription = (c: Context): boolean =>
   c.req.path === '/openapi.json' || c.req.path === '/docs' || c.req.path.startsWith('/docs/')
+
+const isConsole = (c: Context): boolean => ['GET', 'HEAD'].includes(c.req.method) && isConsolePath(c.req.path)
 
 // HTTP/1.0 has no Host: the server put its own name into the URL.
 const hostOf = (c: Context): string => c.req.header('Host') ?? new URL(c.req.url).host

@@ -3,6 +3,7 @@ import type { Presets } from '../schemas/preset.ts'
 import type { CostService, Fleet, SessionService, TaskService } from '../tasks/service.ts'
 import { NO_TRACING, type Tracing } from '../tracing.ts'
 import { type BaseDeps, createBaseApp } from './base-app.ts'
+import { consoleRoutes } from './console-routes.ts'
 import { costRoutes } from './cost-routes.ts'
 import { type EventStream, eventRoutes } from './event-routes.ts'
 import { fleetRoutes } from './fleet-routes.ts'
@@ -24,6 +25,8 @@ export interface AppDeps extends BaseDeps {
   presets: () => Presets
   eventStream: EventStream
   cancelledCalls: McpDeps['cancelledCalls']
+  /** Where the built web console is, or will be. */
+  webFolder: string
   version: string
   /** The name of this machine, as heartbeats have it. */
   host: string
@@ -55,4 +58,5 @@ export const createApp = (deps: AppDeps): Hono<ApiEnv> => {
     .route('/', fleetRoutes(deps))
     .route('/', mcpRoutes(deps))
     .route('/', docsRoutes(deps))
+    .route('/', consoleRoutes(deps))
 }

@@ -1,6 +1,7 @@
 /** The API process: REST, SSE, health. Any number may run beside each other. */
 import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
+import { join } from 'node:path'
 import closeWithGrace from 'close-with-grace'
 import { AGENT_PRESETS, describePresets, TOOL_PRESETS } from '../agent/presets.ts'
 import { createPrices } from '../agent/prices.ts'
@@ -125,6 +126,8 @@ const app = createApp({
   redact,
   log,
   metrics,
+  // As it stands in the checkout, and beside the built server.
+  webFolder: join(import.meta.dirname, import.meta.filename.endsWith('.ts') ? '../../dist/web' : '../../web'),
   version,
   host: hostname(),
   isDraining: () => stopping.signal.aborted,

@@ -27,7 +27,7 @@ test('the tools of tasks are inside', () => {
 })
 
 test('packages are installed in a stage of their own, without those of development', () => {
-  expect(stages).toHaveLength(2)
+  expect(stages).toHaveLength(3)
   expect(last(stages[0], 'RUN')?.text).toMatch(/^npm install --omit=dev --ignore-scripts\b/)
   expect(image?.steps.filter(({ text }) => text.includes('npm'))).toEqual([])
 })

@@ -49,6 +49,7 @@ test('the example of the README runs against the service of the package', async 
   })
   try {
     await untilHealthy(url)
+    expect(await fetch(url).then((answer) => answer.text())).toContain('<div id="root">')
     const readme = await readFile(join(folder, 'node_modules/alex/README.md'), 'utf8')
     const example = /```js\n(import \{ createClient \}[^`]*(?:`[^`]+`[^`]*)*)```/.exec(readme)?.[1] ?? ''
     await writeFile(join(folder, 'example.js'), example.replace('http://localhost:8080', url))

@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { AGENT_PRESETS, describePresets, TOOL_PRESETS } from '../../src/agent/presets.ts'
 import { createPrices, type PriceOptions } from '../../src/agent/prices.ts'
 import { createToolbox } from '../../src/agent/tools/registry.ts'
@@ -29,6 +31,8 @@ export interface ApiOptions {
   prices?: PriceOptions['prices']
   /** Where sessions are in files; without it none is. */
   sessionDir?: string
+  /** Of a built web console; without it there is none. */
+  webFolder?: string
 }
 
 /** The API over real HTTP on a free port, on the run's real Redis, composed as `src/http/main.ts` does. */
@@ -93,6 +97,7 @@ export const startApi = async (options: ApiOptions = {}) => {
     redact,
     log: quietLog,
     metrics,
+    webFolder: options.webFolder ?? join(tmpdir(), 'no-web-console'),
     version: 'test',
     host: 'here',
     isDraining: () => stopping.signal.aborted,
