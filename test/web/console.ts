@@ -25,7 +25,7 @@ export const startConsole = async () => {
   const workspace = join(home, 'workspace')
   await mkdir(workspace)
 
-  await run(['node_modules/vite/bin/vite.js', 'build', '--logLevel', 'warn'])
+  await run(['node_modules/vite/bin/vite.js', 'build', '--logLevel', 'error'])
   const model = new LLMock({ port: 0, logLevel: 'silent' })
   await model.start()
   starting.defer(async () => {

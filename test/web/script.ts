@@ -6,7 +6,7 @@ import { completed, runTask } from '../support/sse.ts'
 import type { Console } from './console.ts'
 
 /** Told apart by their numbers, so that a lost or doubled piece shows. */
-export const WORDS = Array.from({ length: 250 }, (_, i) => `word${i}`).join(' ')
+export const WORDS = Array.from({ length: 200 }, (_, i) => `word${i}`).join(' ')
 
 const HOSTILE = `<script>window.pwned = 1</script><img src="x" onerror="window.pwned = 2">
 
