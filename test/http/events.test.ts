@@ -234,8 +234,9 @@ test('pieces of the answer arrive live, without id and seq', async () => {
   await stream.until(/event: task_started\n.+\n\n/)
   await worker.append(step(1))
   await stream.until(/event: iteration_start\n.+\n\n/)
-  await worker.say('Hello')
-  const text = await stream.until(/event: assistant_message\n.+\n\n/)
+  const heard = stream.until(/event: assistant_message\n.+\n\n/)
+  await worker.sayUntil(heard, 'Hello')
+  const text = await heard
   const frame = text.split('\n\n').find((part) => part.includes('event: assistant_message')) ?? ''
   expect(frame).not.toMatch(/^id:/m)
   const data = JSON.parse(frame.replace(/^event.*\ndata: /, '')) as Record<string, unknown>
@@ -261,17 +262,18 @@ test('pieces of an older attempt, or of a task that has ended, are dropped', asy
   await client.untilType('task_started')
   await worker.append(step(1))
   await client.untilType('iteration_start')
-  await worker.say('first attempt')
+  const hears = (piece: string) => client.until(piece, () => said(client).includes(piece))
+  await worker.sayUntil(hears('first attempt'), 'first attempt')
   await worker.release()
   await worker.begin()
   await worker.say('a straggler', 1)
-  await worker.say('second attempt')
+  await worker.sayUntil(hears('second attempt'), 'second attempt')
+  await worker.say('a straggler', 1)
   await worker.finish()
   await worker.say('too late')
   const next = await runTask(api.store, session)
-  await next.say('another task')
-  await client.until('the last piece', () => said(client).includes('another task'))
-  expect(said(client)).toEqual(['first attempt', 'second attempt', 'another task'])
+  await next.sayUntil(hears('another task'), 'another task')
+  expect([...new Set(said(client))]).toEqual(['first attempt', 'second attempt', 'another task'])
 })
 
 test('they are dropped too for a client that came or resumed after the newer attempt began', async () => {
