@@ -3,7 +3,7 @@ import type { Connection, StreamEvent } from '../client/client.ts'
 import { messageOf } from '../errors.ts'
 import { EXIT } from './exit.ts'
 import { onInterrupt } from './interrupt.ts'
-import { jsonText, printable } from './output.ts'
+import { jsonText, oneLine, printable } from './output.ts'
 import type { Remote } from './remote.ts'
 import { createRenderer } from './render.ts'
 import { createScreen, type Screen } from './screen.ts'
@@ -70,7 +70,7 @@ export const followSession = async (
     const how = { signal: leaving.signal, patienceMs: GIVE_UP_MS, replay, onConnection: tellOf(screen) }
     for await (const event of client.events({ session }, how)) {
       if (json) printEvent(event)
-      if (event.event_type === 'task_queued') screen.note(`task ${event.task_id}: ${printable(event.task)}`)
+      if (event.event_type === 'task_queued') screen.note(`task ${event.task_id}: ${oneLine(event.task)}`)
       render(event)
       if (!json && exitCode(event) !== undefined) printAnswer(screen, event, said())
     }

@@ -43,7 +43,8 @@ Examples:
         if (task !== undefined || session === undefined)
           throw new UsageError('watch takes the id of a task, or --session ID')
         return withRemote(options, async (remote) => {
-          await remote.client.ready()
+          // Says at once that there is no server.
+          await remote.client.health()
           return followSession(remote, session, options)
         })
       }),

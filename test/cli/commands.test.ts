@@ -28,6 +28,11 @@ test('tasks are submitted, listed, shown and cancelled by filter, as text and as
   const gone = await alex.run('cancel', first.task_id, 'task-nowhere')
   expect(gone).toMatchObject({ code: 1, err: expect.stringContaining('skipped task-nowhere') })
 
+  const watching = alex.begin(['watch', '--session', 'demo'])
+  await watching.says(/: look around\n[^]*: and again\n[^]*(cancelled: [^]*){2}/)
+  watching.child.kill('SIGINT')
+  expect(await watching.done).toMatchObject({ code: 130, out: '' })
+
   expect(await alex.json('sessions')).toMatchObject([{ session_id: 'demo', task_count: 2 }])
   expect((await alex.run('sessions', 'show', 'demo')).out).toMatch(/user: look around[\s\S]*user: and again/)
   const fork = (await alex.run('sessions', 'fork', 'demo')).out.trim()

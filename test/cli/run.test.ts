@@ -116,6 +116,7 @@ test('who asks where nobody answers, or without the right token, is told what to
   const nobody = await alex.run('tasks', '--url', closed)
   expect(nobody).toMatchObject({ code: 3, out: '' })
   expect(nobody.err).toContain(`nobody answers at ${closed} (as --url says)`)
+  expect(await alex.run('watch', '--session', 'demo', '--url', closed)).toMatchObject({ code: 3 })
   expect(nobody.err).toMatch(/deploy\.sh start or alex serve.*--url or ALEX_URL/)
 
   expect(await alex.run('tasks')).toMatchObject({ code: 2, err: expect.stringMatching(/set ALEX_TOKEN/) })
