@@ -1,11 +1,13 @@
-/** The package as others get it: packed, installed into an empty folder, used from there. */
+/** The package as others get it: packed, unpacked into an empty folder beside what it depends on, used from there. */
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { chmod, cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { z } from 'zod'
 import { createClient } from '../../src/client/client.ts'
 import { freePort } from '../support/free-port.ts'
 
@@ -21,13 +23,39 @@ beforeAll(async () => {
   const packed = await execute('npm', ['pack', '--json', '--pack-destination', folder], { cwd: root })
   const name = /"filename": "([^"]+)"/.exec(packed.stdout)?.[1] ?? 'none'
   await writeFile(join(folder, 'package.json'), '{ "private": true, "type": "module" }\n')
-  const quietly = ['--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error']
-  // With the cache of whoever runs this: what it installs is public.
-  await execute('npm', ['install', ...quietly, join(folder, name)], { cwd: folder })
+  await install(join(folder, name))
 }, 200_000)
 afterAll(async () => {
   await rm(folder, { recursive: true, force: true, maxRetries: 5 })
 })
+
+/**
+ * As npm does it, but what the package depends on is copied from here, in the versions of the lock file and without
+ * what only development needs: asking a registry for every one of them takes minutes when it is slow.
+ */
+const install = async (tarball: string) => {
+  const modules = join(folder, 'node_modules')
+  await mkdir(join(modules, '.bin'), { recursive: true })
+  await mkdir(join(modules, 'alex'))
+  await execute('tar', ['-xzf', tarball, '-C', join(modules, 'alex'), '--strip-components=1'])
+  const { packages } = Lock.parse(JSON.parse(await readFile(join(root, 'package-lock.json'), 'utf8')))
+  for (const [path, { dev, devOptional }] of Object.entries(packages)) {
+    const [, name] = /^node_modules\/((?:@[^/]+\/)?[^/]+)$/.exec(path) ?? []
+    if (name === undefined || dev || devOptional || !existsSync(join(root, path))) continue
+    await cp(join(root, path), join(modules, name), { recursive: true, verbatimSymlinks: true })
+  }
+  const { bin } = Manifest.parse(JSON.parse(await readFile(join(modules, 'alex/package.json'), 'utf8')))
+  await chmod(join(modules, 'alex', bin.alex), 0o755)
+  await symlink(`../alex/${bin.alex}`, join(modules, '.bin/alex'))
+  await symlink('../node/bin/node', join(modules, '.bin/node'))
+}
+const Lock = z.object({
+  packages: z.record(
+    z.string(),
+    z.looseObject({ dev: z.boolean().optional(), devOptional: z.boolean().optional() }),
+  ),
+})
+const Manifest = z.looseObject({ bin: z.object({ alex: z.string() }) })
 
 test('npx alex --help tells how to use it', async () => {
   const { stdout } = await execute('npx', ['--no-install', 'alex', '--help'], { cwd: folder, env })
