@@ -8,12 +8,12 @@ import { gitTools } from '../src/agent/tools/git/git-tools.ts'
 import { createToolbox } from '../src/agent/tools/registry.ts'
 import { createSandbox } from '../src/agent/tools/sandbox.ts'
 import { configTable } from '../src/config/describe.ts'
+import type { MetricTable } from '../src/metrics/spec.ts'
 import {
   API_METRICS,
   FLEET_COUNTERS,
   FLEET_GAUGES,
   FLEET_HISTOGRAMS,
-  type MetricTable,
   PROCESS_METRICS,
   WORKER_METRICS,
 } from '../src/metrics/table.ts'

@@ -1,11 +1,6 @@
 import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard'
-import {
-  API_METRICS,
-  FLEET_GAUGES,
-  type MetricSpec,
-  PROCESS_METRICS,
-  WORKER_METRICS,
-} from '../../src/metrics/table.ts'
+import type { MetricSpec } from '../../src/metrics/spec.ts'
+import { API_METRICS, FLEET_GAUGES, PROCESS_METRICS, WORKER_METRICS } from '../../src/metrics/table.ts'
 import { board } from './board.ts'
 import { from, mapped, number, ORANGE, RED, trend } from './panel.ts'
 import { fleetGauge, fleetLeast, gauge, quantile, rate, selector } from './promql.ts'

@@ -2,12 +2,13 @@
  * Queries of ALEX' metrics. What every API tells of the fleet is taken by `max`; what a process counts of itself is
  * summed. The types hold it: neither kind of metric fits the other kind's function.
  */
+
+import type { MetricSpec } from '../../src/metrics/spec.ts'
 import type {
   API_METRICS,
   FLEET_COUNTERS,
   FLEET_GAUGES,
   FLEET_HISTOGRAMS,
-  MetricSpec,
   PROCESS_METRICS,
   WORKER_METRICS,
 } from '../../src/metrics/table.ts'

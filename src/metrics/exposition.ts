@@ -1,5 +1,5 @@
 /** Text for Prometheus of what is not counted in this process. */
-import type { MetricSpec } from './table.ts'
+import type { MetricSpec } from './spec.ts'
 
 export interface Sample {
   value: number

@@ -1,6 +1,7 @@
 /** Reads the hash that lua/counts.lua counts in. */
 import { exposition, type Sample } from './exposition.ts'
-import { FLEET_COUNTERS, FLEET_HISTOGRAMS, type MetricSpec, redisUnit } from './table.ts'
+import { type MetricSpec, redisUnit } from './spec.ts'
+import { FLEET_COUNTERS, FLEET_HISTOGRAMS } from './table.ts'
 
 export type FleetCounts = Readonly<Record<string, string>>
 

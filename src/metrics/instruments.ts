@@ -1,6 +1,6 @@
 /** Makes what a table describes. */
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
-import type { MetricSpec, MetricTable } from './table.ts'
+import type { MetricSpec, MetricTable } from './spec.ts'
 
 type Label<S extends MetricSpec> = S extends { labels: readonly (infer L extends string)[] } ? L : never
 

@@ -5,21 +5,7 @@
  * dashboard takes `max` of it, never `sum`.
  */
 
-export interface MetricSpec {
-  name: string
-  type: 'counter' | 'gauge' | 'histogram'
-  help: string
-  labels?: readonly string[]
-  /** Upper bounds, of a histogram. */
-  buckets?: readonly number[]
-}
-
-export type MetricTable = Readonly<Record<string, MetricSpec>>
-
-const REDIS_CALL = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10]
-const REQUEST = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
-const MODEL_CALL = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 60, 120, 300]
-const TOOL_CALL = [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 600]
+import { type MetricTable, MODEL_CALL, REDIS_CALL, REQUEST, TOOL_CALL } from './spec.ts'
 
 /** Of each process, API or worker; beside them the process's defaults (`alex_process_*`, `alex_nodejs_*`). */
 export const PROCESS_METRICS = {
@@ -312,6 +298,3 @@ export const FLEET_HISTOGRAMS = {
     buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30],
   },
 } as const satisfies MetricTable
-
-/** How many of what Redis counts make one of this metric: it counts times in ms. */
-export const redisUnit = (name: string): number => (name.endsWith('_seconds') ? 1000 : 1)

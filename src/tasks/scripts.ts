@@ -2,7 +2,8 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { Redis } from 'ioredis'
-import { FLEET_HISTOGRAMS, redisUnit } from '../metrics/table.ts'
+import { redisUnit } from '../metrics/spec.ts'
+import { FLEET_HISTOGRAMS } from '../metrics/table.ts'
 import { asRedisError } from '../redis.ts'
 
 const NAMES = [

@@ -63,10 +63,10 @@ const script = ({ model }: Awaited<ReturnType<typeof startFleet>>) => {
   model.on({ userMessage: /slow/ }, { content: 'slow' }, { latency: MINUTE })
   model.on({ userMessage: /wrong/ }, { error: { message: 'not like this' }, status: 400 })
   model.on(
-    { userMessage: /work/, turnIndex: 0 },
+    { userMessage: /\bwork\b/, turnIndex: 0 },
     { ...calls(['bash', { command: 'true' }], ['file_read', { path: 'missing' }]), usage },
   )
-  model.on({ userMessage: /work/, turnIndex: 1 }, { content: 'The work is done.', usage })
+  model.on({ userMessage: /\bwork\b/, turnIndex: 1 }, { content: 'The work is done.', usage })
 }
 
 /** Every query of the dashboards and every alert's, by what it answers; comparisons as 0 or 1 in place of nothing. */

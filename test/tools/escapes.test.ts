@@ -63,7 +63,7 @@ describe.each(['required', 'off'] as const)('with the sandbox %s', (sandbox) => 
       'deep/up/outside/kept.txt',
       `root${at('outside/kept.txt')}`,
       '/proc/self/environ',
-      '/proc/self/root/etc/passwd',
+      join('/proc/self/root', 'etc/passwd'),
       'cwd/package.json',
       '/proc/self/cwd/package.json',
       '/dev/fd/0',

@@ -6,6 +6,9 @@ import { useNow } from '../state/use-now.ts'
 import { cost, tokens } from '../text/format.ts'
 import { Ago, ranFor, StatusBadge } from '../ui/bits.tsx'
 
+/** Columns of figures. */
+const NUMBERS = ['Step', 'Tokens', 'Cost', 'Time', 'Created']
+
 export const TaskTable = ({
   tasks,
   selected,
@@ -38,21 +41,11 @@ export const TaskTable = ({
           <th scope="col">Status</th>
           <th scope="col">Task</th>
           <th scope="col">Session</th>
-          <th scope="col" className="number">
-            Step
-          </th>
-          <th scope="col" className="number">
-            Tokens
-          </th>
-          <th scope="col" className="number">
-            Cost
-          </th>
-          <th scope="col" className="number">
-            Time
-          </th>
-          <th scope="col" className="number">
-            Created
-          </th>
+          {NUMBERS.map((name) => (
+            <th scope="col" className="number" key={name}>
+              {name}
+            </th>
+          ))}
         </tr>
       </thead>
       <tbody>
