@@ -1,16 +1,8 @@
-/** The service in the processes it has in production, on a Redis of its own; all ends with the scope. */
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdtemp, open, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+/** The service in the processes it has in production. */
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
-import { setTimeout as pause } from 'node:timers/promises'
-import { Redis } from 'ioredis'
 import { freePort } from '../test/support/free-port.ts'
-
-const ROOT = join(import.meta.dirname, '..')
-const READY_MS = 30_000
+import { createClient } from './client.ts'
+import type { Place, Started } from './place.ts'
 
 export interface ServiceOptions {
   workers: number
@@ -20,92 +12,54 @@ export interface ServiceOptions {
   env?: Record<string, string>
 }
 
-export const startService = async ({ workers, slots, env = {} }: ServiceOptions) => {
-  const folder = await mkdtemp(join(tmpdir(), 'alex-bench-'))
-  const children: ChildProcess[] = []
-  const log = await open(join(folder, 'log'), 'a')
-  const stop = async () => {
-    for (const child of children.toReversed()) {
-      if (child.exitCode !== null || child.signalCode !== null) continue
-      child.kill('SIGKILL')
-      await once(child, 'exit')
-    }
-    redis.disconnect()
-    await log.close()
-    await rm(folder, { recursive: true, force: true, maxRetries: 5 })
-  }
-  const start = (
-    command: string,
-    args: string[],
-    variables: Record<string, string>,
-    stdout: 'pipe' | number,
-  ) => {
-    const child = spawn(command, args, {
-      cwd: folder,
-      env: { PATH: process.env['PATH'] ?? '', HOME: folder, ...variables },
-      stdio: ['ignore', stdout, log.fd],
-    })
-    children.push(child)
-    return child
-  }
-  const socket = join(folder, 'redis.sock')
-  const lasting = ['--dir', folder, '--save', '', '--appendonly', 'yes', '--maxmemory-policy', 'noeviction']
-  const server = start('redis-server', ['--port', '0', '--unixsocket', socket, ...lasting], {}, log.fd)
-  const redis = new Redis(socket, { retryStrategy: () => 20, maxRetriesPerRequest: null })
-  redis.on('error', () => {})
-  await redis.ping()
+let made = 0
 
-  const modelServer = start(process.execPath, [join(ROOT, 'bench/model-server.ts')], {}, 'pipe')
-  const modelUrl = await firstLine(modelServer)
+/** API and workers, each a process; ready when every worker has beaten. */
+export const startService = async (place: Place, { workers, slots, env = {} }: ServiceOptions) => {
+  made += 1
+  const home = join(place.folder, `alex-${made}`)
   const port = await freePort()
   const variables = {
-    REDIS_URL: socket,
-    ALEX_HOME: join(folder, 'alex'),
-    ALEX_SESSION_DIR: join(folder, 'sessions'),
-    ALEX_COST_DIR: join(folder, 'costs'),
-    ALEX_WORKSPACE_DIR: folder,
+    REDIS_URL: place.socket,
+    ALEX_REDIS_PREFIX: `{alex-${made}}`,
+    ALEX_HOME: home,
+    ALEX_SESSION_DIR: join(home, 'sessions'),
+    ALEX_COST_DIR: join(home, 'costs'),
+    ALEX_WORKSPACE_DIR: place.folder,
     ALEX_ENABLE_MCP: 'false',
     ALEX_LOG_FORMAT: 'json',
     ALEX_WORKER_CONCURRENCY: String(slots),
-    OPENAI_BASE_URL: modelUrl,
+    OPENAI_BASE_URL: place.modelUrl,
     OPENAI_API_KEY: 'sk-bench',
     PORT: String(port),
+    ...(process.env['NODE_OPTIONS'] && { NODE_OPTIONS: process.env['NODE_OPTIONS'] }),
     ...env,
   }
-  const api = start(process.execPath, [join(ROOT, 'src/http/main.ts')], variables, log.fd)
-  const workerProcesses = Array.from({ length: workers }, () =>
-    start(process.execPath, [join(ROOT, 'workers/main.ts')], variables, log.fd),
-  )
-  const url = `http://127.0.0.1:${port}`
-  for (const until = Date.now() + READY_MS; ; await pause(50)) {
-    const known = await fetch(`${url}/api/workers`)
-      .then(async (answer) => (await answer.json()) as unknown[])
-      .catch(() => [])
-    if (known.length === workers) break
-    if (Date.now() < until) continue
-    const said = await readFile(join(folder, 'log'), 'utf8')
-    await stop()
-    throw new Error(`the service did not start:\n${said.slice(-2000)}`)
+  const client = createClient(`http://127.0.0.1:${port}`)
+  const api = place.node('src/http/main.ts', variables)
+  const startWorker = () => place.node('workers/main.ts', variables)
+  const running: Started[] = Array.from({ length: workers }, startWorker)
+  const ready = async (count: number) => {
+    await place.until('worker', async () => {
+      const known = await client.get<unknown[]>('/api/workers')
+      return known.length === count ? true : undefined
+    })
   }
-  const pidOf = (child: ChildProcess) => child.pid ?? 0
+  await ready(workers)
   return {
-    url,
-    redis,
-    folder,
-    pids: { api: pidOf(api), workers: workerProcesses.map(pidOf), redis: pidOf(server) },
-    [Symbol.asyncDispose]: stop,
+    url: client.url,
+    client,
+    prefix: variables.ALEX_REDIS_PREFIX,
+    pids: { api: api.pid, workers: running.map(({ pid }) => pid) },
+    async completed(): Promise<number> {
+      const stats = await client.get<{ completed: number; failed: number }>('/api/tasks/stats')
+      if (stats.failed > 0) throw new Error(`${stats.failed} tasks failed`)
+      return stats.completed
+    },
+    /** Leaves as in production, so that a profile is written. */
+    async [Symbol.asyncDispose]() {
+      client.close()
+      await Promise.all([api, ...running].map((process) => process.stop('SIGTERM')))
+    },
   }
-}
-export type Service = Awaited<ReturnType<typeof startService>>
-
-const firstLine = async (child: ChildProcess): Promise<string> => {
-  if (!child.stdout) throw new Error('its output goes elsewhere')
-  for await (const line of createInterface({ input: child.stdout })) return line
-  throw new Error('it ended without a word')
-}
-
-/** Resident memory of a process, in bytes. */
-export const residentOf = async (pid: number): Promise<number> => {
-  const [, kb] = /^VmRSS:\s+(\d+) kB$/m.exec(await readFile(`/proc/${pid}/status`, 'utf8')) ?? []
-  return Number(kb) * 1024
 }

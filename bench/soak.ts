@@ -5,7 +5,9 @@
  */
 import { writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
-import { residentOf, startService } from './service.ts'
+import { residentMb } from './numbers.ts'
+import { startPlace } from './place.ts'
+import { startService } from './service.ts'
 
 const { values } = parseArgs({
   options: {
@@ -20,23 +22,18 @@ const SESSIONS_AT_ONCE = 32
 const SAMPLES = 20
 const MB = 1024 * 1024
 
-await using service = await startService({
+await using place = await startPlace()
+const { redis } = place
+await using service = await startService(place, {
   workers: 2,
   slots: 20,
   env: { ALEX_RETENTION_DAYS: String(Number(values['retention-s']) / 86_400) },
 })
-const { url, redis, pids } = service
+const { client, pids } = service
 
-const post = async (body: object): Promise<string> => {
-  const headers = { 'Content-Type': 'application/json' }
-  const answer = await fetch(`${url}/api/tasks`, { method: 'POST', headers, body: JSON.stringify(body) })
-  if (!answer.ok) throw new Error(`POST: ${answer.status} ${await answer.text()}`)
-  return ((await answer.json()) as { task_id: string }).task_id
-}
 const ended = async (id: string): Promise<void> => {
   for (;;) {
-    const answer = await fetch(`${url}/api/tasks/${id}?wait_s=30`)
-    const task = (await answer.json()) as { status?: string; completed_at?: string }
+    const task = await client.get<{ status: string; completed_at?: string }>(`/api/tasks/${id}?wait_s=30`)
     if (task.completed_at !== undefined && task.status !== 'completed') throw new Error(JSON.stringify(task))
     if (task.completed_at !== undefined) return
   }
@@ -50,7 +47,7 @@ const runSessions = async () => {
     let last = ''
     for (let i = 0; i < OF_A_SESSION && submitted < tasks; i++) {
       submitted += 1
-      last = await post({ task: 'say that it works', session_id })
+      last = (await client.submit({ session_id })).task_id
     }
     await ended(last)
   }
@@ -58,14 +55,14 @@ const runSessions = async () => {
 
 const numberIn = (text: string, name: string) => Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(text)?.[1])
 const sample = async (done: number) => {
-  const workers = await Promise.all(pids.workers.map(residentOf))
-  const mb = (bytes: number) => Math.round((bytes / MB) * 10) / 10
+  const workers = await Promise.all(pids.workers.map(residentMb))
+  const tenths = (mb: number) => Math.round(mb * 10) / 10
   const told = {
     done,
     seconds: Math.round((performance.now() - began) / 1000),
-    api_mb: mb(await residentOf(pids.api)),
-    worker_mb: mb(Math.max(...workers)),
-    redis_mb: mb(numberIn(await redis.info('memory'), 'used_memory')),
+    api_mb: tenths(await residentMb(pids.api)),
+    worker_mb: tenths(Math.max(...workers)),
+    redis_mb: tenths(numberIn(await redis.info('memory'), 'used_memory') / MB),
     keys: await redis.dbsize(),
   }
   process.stdout.write(`${JSON.stringify(told)}\n`)

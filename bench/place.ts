@@ -1,0 +1,95 @@
+/** Where a benchmark runs: a folder, a Redis and a model server of its own. All that was started ends with the scope. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, open, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { setTimeout as pause } from 'node:timers/promises'
+import { Redis } from 'ioredis'
+
+const ROOT = join(import.meta.dirname, '..')
+const READY_MS = 30_000
+
+export interface Started {
+  pid: number
+  /** Ends it and waits until it has. */
+  stop: (signal?: NodeJS.Signals) => Promise<void>
+  /** The next line it prints; only of processes that were started with `reads`. */
+  line: () => Promise<string>
+}
+
+export type Place = Awaited<ReturnType<typeof startPlace>>
+
+export const startPlace = async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'alex-bench-'))
+  const log = await open(join(folder, 'log'), 'a')
+  const children: ChildProcess[] = []
+
+  const stopChild = async (child: ChildProcess, signal: NodeJS.Signals = 'SIGKILL') => {
+    if (child.exitCode !== null || child.signalCode !== null) return
+    const gone = once(child, 'exit')
+    child.kill(signal)
+    await gone
+  }
+  const run = (
+    command: string,
+    args: readonly string[],
+    { env = {}, reads = false }: { env?: Record<string, string>; reads?: boolean } = {},
+  ): Started => {
+    const child = spawn(command, args, {
+      cwd: folder,
+      env: { PATH: process.env['PATH'] ?? '', HOME: folder, ...env },
+      stdio: ['ignore', reads ? 'pipe' : log.fd, log.fd],
+    })
+    children.push(child)
+    const lines = child.stdout && createInterface({ input: child.stdout })[Symbol.asyncIterator]()
+    return {
+      pid: child.pid ?? 0,
+      stop: (signal) => stopChild(child, signal),
+      async line() {
+        const next = await lines?.next()
+        if (!next || next.done) throw new Error(`${args[0]} ended without a word:\n${await said()}`)
+        return next.value
+      },
+    }
+  }
+  /** Runs a file of this repository. */
+  const node = (file: string, env: Record<string, string> = {}, args: readonly string[] = []) =>
+    run(process.execPath, [join(ROOT, file), ...args], { env, reads: file.startsWith('bench/') })
+  const said = async () => (await readFile(join(folder, 'log'), 'utf8')).slice(-2000)
+
+  const socket = join(folder, 'redis.sock')
+  // As compose.yaml and the embedded server have it.
+  const lasting = ['--appendonly', 'yes', '--appendfsync', 'everysec', '--maxmemory-policy', 'noeviction']
+  const at = ['--port', '0', '--unixsocket', socket, '--dir', folder, '--save', '']
+  const server = run('redis-server', [...at, ...lasting])
+  const redis = new Redis(socket, { retryStrategy: () => 20, maxRetriesPerRequest: null })
+  redis.on('error', () => {})
+  await redis.ping()
+  const model = node('bench/model-server.ts')
+  const modelUrl = await model.line()
+
+  return {
+    folder,
+    socket,
+    redis,
+    modelUrl,
+    pids: { redis: server.pid, model: model.pid },
+    node,
+    /** Asks until the answer is there. */
+    async until<T>(what: string, ask: () => Promise<T | undefined>): Promise<T> {
+      for (const end = Date.now() + READY_MS; Date.now() < end; await pause(20)) {
+        const found = await ask().catch(() => undefined)
+        if (found !== undefined) return found
+      }
+      throw new Error(`no ${what} after ${READY_MS} ms:\n${await said()}`)
+    },
+    async [Symbol.asyncDispose]() {
+      for (const child of children.toReversed()) await stopChild(child)
+      redis.disconnect()
+      await log.close()
+      await rm(folder, { recursive: true, force: true, maxRetries: 5 })
+    },
+  }
+}

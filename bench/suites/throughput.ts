@@ -1,0 +1,107 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { Queue } from 'bullmq'
+import type { Client } from '../client.ts'
+import { startNaive } from '../naive.ts'
+import { cpuMs, percentile, total } from '../numbers.ts'
+import { type Place, startPlace } from '../place.ts'
+import type { Figure, Suite } from '../report.ts'
+import { startService } from '../service.ts'
+
+const WORKERS = 2
+const SLOTS = 16
+const TASKS = 1500
+const WARM_UP = 300
+const ROUNDS = 3
+const POSTS_AT_ONCE = 32
+
+interface Target {
+  client: Client
+  completed: () => Promise<number>
+}
+
+/** Seconds from the first POST until so many more tasks are done. */
+const secondsFor = async ({ client, completed }: Target, tasks: number): Promise<number> => {
+  const before = await completed()
+  const began = performance.now()
+  let left = tasks
+  const post = async () => {
+    while (left > 0) {
+      left -= 1
+      await client.submit()
+    }
+  }
+  await Promise.all(Array.from({ length: POSTS_AT_ONCE }, post))
+  while ((await completed()) < before + tasks) await pause(20)
+  return (performance.now() - began) / 1000
+}
+
+const bareRate = async (place: Place): Promise<number> => {
+  const env = { REDIS_URL: place.socket, CONCURRENCY: String(SLOTS) }
+  const workers = Array.from({ length: WORKERS }, () => place.node('bench/yardsticks/bare-bullmq.ts', env))
+  await Promise.all(workers.map((worker) => worker.line()))
+  const queue = new Queue('bare', { connection: place.redis })
+  const began = performance.now()
+  let left = 10_000
+  const add = async () => {
+    while (left > 0) {
+      left -= 1
+      await queue.add('task', { task: 'say that it works' })
+    }
+  }
+  await Promise.all(Array.from({ length: POSTS_AT_ONCE }, add))
+  while ((await queue.getCompletedCount()) < 10_000) await pause(20)
+  const seconds = (performance.now() - began) / 1000
+  await Promise.all(workers.map((worker) => worker.stop()))
+  return 10_000 / seconds
+}
+
+export const throughput: Suite = {
+  name: 'throughput',
+  about: 'one-iteration tasks, POST → done, a model server of zero latency',
+  async run(say): Promise<Figure[]> {
+    await using place = await startPlace()
+    const bare = await bareRate(place)
+    const rates: { naive: number[]; alex: number[] } = { naive: [], alex: [] }
+    await using naive = await startNaive(place, { workers: WORKERS, slots: SLOTS })
+    await using alex = await startService(place, { workers: WORKERS, slots: SLOTS })
+    await secondsFor(naive, WARM_UP)
+    await secondsFor(alex, WARM_UP)
+    const pids = [alex.pids.api, ...alex.pids.workers, place.pids.redis]
+    let cpu: number[] = pids.map(() => 0)
+    for (let round = 0; round < ROUNDS; round += 1) {
+      rates.naive.push(TASKS / (await secondsFor(naive, TASKS)))
+      const before = await Promise.all(pids.map(cpuMs))
+      rates.alex.push(TASKS / (await secondsFor(alex, TASKS)))
+      const after = await Promise.all(pids.map(cpuMs))
+      cpu = cpu.map((sum, i) => sum + (after[i] ?? 0) - (before[i] ?? 0))
+      // Mirrors of what has ended are still being written; the next round is not to pay for them.
+      await pause(3000)
+      say(`naive ${rates.naive.at(-1)?.toFixed(0)}/s, ALEX ${rates.alex.at(-1)?.toFixed(0)}/s`)
+    }
+    const [api = 0, ...rest] = cpu.map((ms) => ms / (ROUNDS * TASKS))
+    const redis = rest.pop() ?? 0
+    const ours = percentile(rates.alex, 0.5)
+    const theirs = percentile(rates.naive, 0.5)
+    return [
+      {
+        what: 'throughput ÷ naive',
+        value: ours / theirs,
+        unit: '×',
+        atLeast: 0.5,
+        beside: `${ours.toFixed(0)} ÷ ${theirs.toFixed(0)} tasks/s`,
+      },
+      {
+        what: 'throughput ÷ bare BullMQ',
+        value: ours / bare,
+        unit: '×',
+        beside: `${bare.toFixed(0)} jobs/s`,
+      },
+      {
+        what: 'CPU of a task',
+        value: api + total(rest) + redis,
+        unit: 'ms',
+        beside: `API ${api.toFixed(2)}, workers ${total(rest).toFixed(2)}, Redis ${redis.toFixed(2)} ms`,
+      },
+    ]
+  },
+}
