@@ -10,6 +10,9 @@ import { Redis } from 'ioredis'
 
 const ROOT = join(import.meta.dirname, '..')
 const READY_MS = 30_000
+/** Where each process that leaves well writes a CPU profile of its life. */
+const PROFILES = process.env['BENCH_PROFILES']
+const PROFILED = PROFILES === undefined ? [] : ['--cpu-prof', '--cpu-prof-dir', PROFILES]
 
 export interface Started {
   pid: number
@@ -56,7 +59,7 @@ export const startPlace = async () => {
   }
   /** Runs a file of this repository. */
   const node = (file: string, env: Record<string, string> = {}, args: readonly string[] = []) =>
-    run(process.execPath, [join(ROOT, file), ...args], { env, reads: file.startsWith('bench/') })
+    run(process.execPath, [...PROFILED, join(ROOT, file), ...args], { env, reads: file.startsWith('bench/') })
   const said = async () => (await readFile(join(folder, 'log'), 'utf8')).slice(-2000)
 
   const socket = join(folder, 'redis.sock')

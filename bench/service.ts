@@ -32,7 +32,6 @@ export const startService = async (place: Place, { workers, slots, env = {} }: S
     OPENAI_BASE_URL: place.modelUrl,
     OPENAI_API_KEY: 'sk-bench',
     PORT: String(port),
-    ...(process.env['NODE_OPTIONS'] && { NODE_OPTIONS: process.env['NODE_OPTIONS'] }),
     ...env,
   }
   const client = createClient(`http://127.0.0.1:${port}`)
