@@ -7,7 +7,7 @@ import type { AgentTask, Budget } from './agent.ts'
 import type { Model, ModelAnswer, ModelFailure, ModelRequest } from './model.ts'
 import { type CostOf, nanoOf, type Prices, usdOf } from './prices.ts'
 import { type Spending, spendingOf } from './spending.ts'
-import { type Calibration, estimateInput, estimateText } from './tokens.ts'
+import { type Calibration, createEstimator, estimateInput, estimateText } from './tokens.ts'
 
 export interface Meter {
   /**
@@ -57,12 +57,15 @@ export const createMeter = (deps: MeterDeps): Meter => {
   const { task, own, children = [], emit, commit, model, prices, calibration } = deps
   const ofChildren = spendingOf(children)
   const spent = () => withChildren(spendingOf(own), ofChildren)
+  const estimator = createEstimator()
   let made = 0
 
   return {
     async ask(request, { thinks = false } = {}) {
       const costOf = await prices.of(request.model)
-      const input = Math.ceil(estimateInput(request) * Math.max(1, calibration?.ratio(request.model) ?? 1))
+      const input = Math.ceil(
+        estimateInput(request, estimator) * Math.max(1, calibration?.ratio(request.model) ?? 1),
+      )
       const room = roomFor(request, input, task, spent(), costOf)
       if ('error' in room) return { kind: 'over_budget', ...room }
 

@@ -18,6 +18,8 @@ export interface Prices {
 }
 
 const NANO = 1e9
+/** Names of models come from whoever submits tasks. */
+const MOST_KNOWN = 1000
 export const usdOf = (nano: number): number => nano / NANO
 export const nanoOf = (usd: number): number => Math.round(usd * NANO)
 
@@ -36,12 +38,18 @@ export interface PriceOptions {
 
 export const createPrices = ({ prices, baseUrl = OPENAI_URL, offline }: PriceOptions): Prices => {
   const known = new Map(Object.entries(prices))
+  const listed = new Map<string, CostOf | null>()
   return {
     async of(model) {
       if (offline) return () => 0
       const price = known.get(model)
       if (price) return ownCost(price)
-      return listedCost(model, baseUrl)
+      const cost = listed.get(model)
+      if (cost !== undefined) return cost
+      const found = await listedCost(model, baseUrl)
+      if (listed.size >= MOST_KNOWN) listed.clear()
+      listed.set(model, found)
+      return found
     },
   }
 }
@@ -58,14 +66,14 @@ const ownCost =
 /** From the price list that comes with the package; it is as old as that and asks nobody. */
 const listedCost = async (model: string, baseUrl: string): Promise<CostOf | null> => {
   // 22 MB and 70 ms: only where somebody asks.
-  const { calcPrice } = await import('@pydantic/genai-prices')
+  const { calcPrice, findProvider } = await import('@pydantic/genai-prices')
+  const provider = findProvider({ providerApiUrl: baseUrl })
+  if (!provider) return null
   const calculated = (usage: TokenUsage) => {
     const { input_tokens, output_tokens } = usage
     const cache_read_tokens = Math.min(usage.cached_tokens, input_tokens)
     try {
-      const found = calcPrice({ input_tokens, output_tokens, cache_read_tokens }, model, {
-        providerApiUrl: baseUrl,
-      })
+      const found = calcPrice({ input_tokens, output_tokens, cache_read_tokens }, model, { provider })
       const price = found?.model_price
       return price?.['input_mtok'] === undefined || price['output_mtok'] === undefined ? null : found
     } catch {

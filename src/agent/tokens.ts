@@ -22,6 +22,24 @@ export interface Estimator {
   tools: (tools: readonly ToolSpec[]) => number
 }
 
+/** Tools stay the same from call to call, and a preset's schemas are longer than most conversations. */
+const knownTools = new WeakMap<ToolSpec, number>()
+const ofTool = (tool: ToolSpec): number => {
+  const tokens = knownTools.get(tool) ?? CALL_TOKENS + estimateText(JSON.stringify(tool))
+  knownTools.set(tool, tokens)
+  return tokens
+}
+
+/** System prompts are the same for most tasks of a preset. */
+const knownPrompts = new Map<string, number>()
+const MOST_PROMPTS = 50
+const ofPrompt = (text: string): number => {
+  const tokens = knownPrompts.get(text) ?? estimateText(text)
+  if (knownPrompts.size >= MOST_PROMPTS) knownPrompts.clear()
+  knownPrompts.set(text, tokens)
+  return tokens
+}
+
 /** Remembers long texts, so that the same conversation can be measured again and again. */
 export const createEstimator = (): Estimator => {
   const known = new Map<string, number>()
@@ -34,6 +52,7 @@ export const createEstimator = (): Estimator => {
     return tokens
   }
   const ofMessage = (message: ChatMessage): number => {
+    if (message.role === 'system') return MESSAGE_TOKENS + ofPrompt(message.content)
     const own = MESSAGE_TOKENS + ofText(message.content)
     if (message.role === 'tool') return own + CALL_TOKENS
     if (message.role !== 'assistant') return own
@@ -44,7 +63,7 @@ export const createEstimator = (): Estimator => {
   }
   return {
     messages: (messages) => messages.reduce((sum, message) => sum + ofMessage(message), 0),
-    tools: (tools) => tools.reduce((sum, tool) => sum + CALL_TOKENS + ofText(JSON.stringify(tool)), 0),
+    tools: (tools) => tools.reduce((sum, tool) => sum + ofTool(tool), 0),
   }
 }
 
@@ -95,13 +114,10 @@ const kindOf = (code: number): Kind => {
 }
 
 /** A whole request: its messages and the tools it offers. */
-export const estimateInput = (request: {
-  messages: readonly ChatMessage[]
-  tools: readonly ToolSpec[]
-}): number => {
-  const estimator = createEstimator()
-  return estimator.messages(request.messages) + estimator.tools(request.tools)
-}
+export const estimateInput = (
+  request: { messages: readonly ChatMessage[]; tools: readonly ToolSpec[] },
+  estimator = createEstimator(),
+): number => estimator.messages(request.messages) + estimator.tools(request.tools)
 
 /** Between a provider's count and our estimate of the same request. */
 export const ratioOf = (reported: number, estimated: number): number =>
