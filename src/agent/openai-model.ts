@@ -5,7 +5,7 @@ import type { Model, ModelFailure, ModelRequest } from './model.ts'
 import { type AnswerBuilder, createAnswerBuilder } from './openai-answer.ts'
 import { httpFailure, providerError, streamFailure } from './openai-failure.ts'
 import { type Quirks, wireRequest } from './openai-messages.ts'
-import { createWire, type Wire } from './openai-wire.ts'
+import { createWire, fetchThroughWire, type Wire } from './openai-wire.ts'
 
 export interface OpenAiOptions {
   /** Local endpoints need none. */
@@ -33,7 +33,7 @@ export const createOpenAiModel = ({
 }: OpenAiOptions): Model => {
   const known = new Map<string, Quirks>()
   // Spelled out, because the library reads the environment for what is left open.
-  const options = {
+  const client = new OpenAI({
     apiKey: apiKey ?? 'none',
     adminAPIKey: null,
     baseURL: baseUrl,
@@ -42,16 +42,17 @@ export const createOpenAiModel = ({
     maxRetries: 0,
     timeout: LIBRARY_TIMEOUT_MS,
     logLevel: 'off',
-  } as const
+    fetch: fetchThroughWire,
+  })
 
   const attempt = async (request: ModelRequest): Promise<Result> => {
     const quirks = known.get(request.model) ?? ALL_TAKEN
     using wire = createWire(request.signal, idleTimeoutMs)
     const builder = createAnswerBuilder(request)
     try {
-      const client = new OpenAI({ ...options, fetch: wire.fetch })
       const body = wireRequest(request, quirks, temperature)
-      for await (const chunk of await client.chat.completions.create(body, { signal: wire.signal })) {
+      const { signal, fetchOptions } = wire
+      for await (const chunk of await client.chat.completions.create(body, { signal, fetchOptions })) {
         builder.add(chunk)
         if (builder.size() > MAX_ANSWER_CHARS) return failed(TOO_LONG)
       }

@@ -12,6 +12,7 @@ export type Body = z.infer<typeof Body>
 export const rawEndpoint = async (answer: (body: Body, response: ServerResponse, count: number) => void) => {
   const bodies: Body[] = []
   const closed: Promise<unknown>[] = []
+  const connections = new Set<number>()
   const serve = async (request: IncomingMessage, response: ServerResponse) => {
     const body = Body.parse(JSON.parse(await textOf(request)))
     bodies.push(body)
@@ -19,6 +20,7 @@ export const rawEndpoint = async (answer: (body: Body, response: ServerResponse,
   }
   const server = createServer((request, response) => {
     closed.push(once(response, 'close'))
+    connections.add(request.socket.remotePort ?? 0)
     void serve(request, response)
   })
   server.listen(0, '127.0.0.1')
@@ -30,7 +32,7 @@ export const rawEndpoint = async (answer: (body: Body, response: ServerResponse,
   })
   const address = server.address()
   const port = typeof address === 'object' && address !== null ? address.port : 0
-  return { baseUrl: `http://127.0.0.1:${port}/v1`, bodies, closed }
+  return { baseUrl: `http://127.0.0.1:${port}/v1`, bodies, closed, connections }
 }
 
 const textOf = async (request: IncomingMessage) => {

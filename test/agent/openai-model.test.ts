@@ -37,6 +37,29 @@ describe('answers', () => {
     })
   })
 
+  test('calls go over connections of earlier ones, though the library cancels at the end mark', async () => {
+    const { baseUrl, bodies, closed, connections } = await rawEndpoint((_, response) => {
+      sse(response, delta({ content: 'hi' }), delta({}, 'stop'), '[DONE]')
+      response.end()
+    })
+    const model = createOpenAiModel({ baseUrl })
+    for (let call = 0; call < 5; call += 1) {
+      expect(await model(request())).toMatchObject({ ok: true, answer: { content: 'hi' } })
+      await closed[call]
+    }
+    expect(bodies).toHaveLength(5)
+    // The next call may be there before the end of the last.
+    expect(connections.size).toBeLessThan(bodies.length)
+  })
+
+  test('a connection that stays open behind the end mark holds up nobody', async () => {
+    const { baseUrl, closed } = await rawEndpoint((_, response) => {
+      sse(response, delta({ content: 'hi' }), delta({}, 'stop'), '[DONE]')
+    })
+    expect(await createOpenAiModel({ baseUrl })(request())).toMatchObject({ answer: { content: 'hi' } })
+    await closed[0]
+  })
+
   test('usage is estimated for an endpoint that gives none', async () => {
     const result = await answerOf([delta({ content: 'four words and more' }, 'stop')])
     expect(result).toMatchObject({
