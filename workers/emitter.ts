@@ -40,8 +40,6 @@ export const createEmitter = (options: Options) => {
 
   const send = async () => {
     try {
-      // Events emitted in the same turn travel together.
-      await Promise.resolve()
       while (queued.length > 0 && !failure && !closed) {
         const events = queued
         queued = []
@@ -66,18 +64,27 @@ export const createEmitter = (options: Options) => {
     }
   }
 
-  const kick = () => {
-    if (!sending && !failure && !closed) sending = send()
+  /** Events emitted in the same turn of the event loop travel together, whoever waits for them sends them at once. */
+  let soon: NodeJS.Immediate | undefined
+  const sendNow = () => {
+    clearImmediate(soon)
+    soon = undefined
+    if (!sending && queued.length > 0 && !failure && !closed) sending = send()
+  }
+
+  const settled = async () => {
+    while (sending) await sending
+    if (failure) throw failure.error
   }
 
   const emitter: Emitter = {
     emit(...events) {
       queued.push(...events)
-      kick()
+      soon ??= setImmediate(sendNow)
     },
     async commit() {
-      while (sending) await sending
-      if (failure) throw failure.error
+      sendNow()
+      await settled()
     },
     ephemeral(event) {
       if (store.redis.status !== 'ready') return
@@ -92,9 +99,12 @@ export const createEmitter = (options: Options) => {
       await emitter.commit()
       return seq
     },
+    /** Waits for what is being sent, not for what will be. Throws as `commit`. */
+    settled,
     /** Stops sending. What was not sent yet goes with the last write: `finish` takes it and the expected seq. */
     async close(): Promise<{ seq: number; rest: LogEvent[]; progress: Progress }> {
       closed = true
+      clearImmediate(soon)
       if (sending) await sending
       return { seq, rest: [...queued], progress: progressOf(queued) }
     },
@@ -176,7 +186,7 @@ const answered = ({ input_tokens, output_tokens, cached_tokens }: TokenUsage, co
   model_calls: 1,
   input_tokens,
   output_tokens,
-  cached_tokens,
+  ...(cached_tokens > 0 && { cached_tokens }),
   ...costOf(cost),
 })
 

@@ -111,6 +111,7 @@ export const createRunTask = (options: RunTaskOptions) => {
         shouldPause: options.isDraining,
         log,
       })
+      await emitter.settled()
       trace.conclude(outcome, cause)
       await conclude(outcome)
     } catch (error) {

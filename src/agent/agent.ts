@@ -31,7 +31,10 @@ export interface AgentTask extends Budget {
   resume_reason: 'worker_lost' | 'drained' | 'woken'
 }
 
-/** Appends to the session log, in order. Events emitted while an append is under way go together in the next. */
+/**
+ * Appends to the session log, in order. Events emitted in one turn of the event loop, or while an append is under
+ * way, go together; the last ones before an end may go with it.
+ */
 export interface Emitter {
   emit: (...events: LogEvent[]) => void
   /** Resolves when all emitted so far is durable. Throws `LeaseLost` when this activation was refused. */

@@ -27,7 +27,8 @@ const BUDGET_CUT = {
 
 /**
  * Goes on where the task's own events in `history` end, until there is an outcome; all that led to it is then
- * durable. Each turn of the loop reads the next step off the events and takes it.
+ * emitted, and for an outcome that is not the task's end durable. Each turn of the loop reads the next step off the
+ * events and takes it.
  *
  * Rejects with `LeaseLost` when an append was refused or a tool met it (nothing of this activation runs any
  * more), and with whatever else `commit` throws.
@@ -57,6 +58,8 @@ export const runAgent = async (run: AgentRun, deps: AgentDeps): Promise<AgentOut
   const asking = createAsking(run, deps, meter, own, emit)
   const ask = toolAsk(run, deps, meter, emit)
 
+  // Read before anything is told, so that the first step is told with the start.
+  await asking.warmUp()
   emit(...openingEvents(task, resumePoint(own, max_iterations), toolsFor(deps.toolbox, task).names))
   for (;;) {
     const point = resumePoint(own, max_iterations)
@@ -77,7 +80,6 @@ export const runAgent = async (run: AgentRun, deps: AgentDeps): Promise<AgentOut
     }
     if (next.kind === 'answered' || next.kind === 'empty' || next.kind === 'cut') {
       if (!next.closed) emit(completeEvent(point))
-      await emitter.commit()
       if (next.kind === 'empty') return failedBy(EMPTY_ANSWER)
       if (next.kind === 'cut') return failedBy(BUDGET_CUT, { stop_reason: 'budget' })
       return { kind: 'answered', answer: next.answer, stop_reason: next.stop_reason, ...totals }
@@ -99,12 +101,10 @@ export const runAgent = async (run: AgentRun, deps: AgentDeps): Promise<AgentOut
     const outcome = await asking.ask(iteration, next.last)
     if (outcome.kind === 'answer') emit(thinkEvent(outcome, iteration, next.last))
     if (outcome.kind === 'failed') {
-      await emitter.commit()
       const { code, message } = outcome.failure
       return failedBy({ code, message })
     }
     if (outcome.kind === 'over_budget') {
-      await emitter.commit()
       return failedBy(outcome.error, { stop_reason: 'budget' })
     }
   }
@@ -164,15 +164,20 @@ const createAsking = (
   let prompt: { system: ChatMessage; tools: string } | undefined
   let streamed = ''
 
-  const ask = async (iteration: number, last: boolean): Promise<RetryOutcome> => {
-    // Anew for each call: tools may have come and gone.
+  /** Anew for each call: tools may have come and gone. */
+  const opening = async () => {
     const tools = toolsFor(deps.toolbox, task).specs
     const names = tools.map((tool) => tool.name)
     if (prompt?.tools !== names.join()) {
       const content = await deps.systemPrompt(task, run.toolContext.workspace, names)
       prompt = { system: { role: 'system', content }, tools: names.join() }
     }
-    const request = { system: prompt.system, tools, iteration, last }
+    return { tools, system: prompt.system }
+  }
+
+  const ask = async (iteration: number, last: boolean): Promise<RetryOutcome> => {
+    const { tools, system } = await opening()
+    const request = { system, tools, iteration, last }
     const stream = createTextStream((offset, delta) =>
       emitter.ephemeral({ event_type: 'assistant_message', attempt, iteration, offset, delta }),
     )
@@ -204,7 +209,7 @@ const createAsking = (
     const partial_answer = streamed.trim() === '' ? lastText : streamed
     return partial_answer === undefined ? {} : { partial_answer }
   }
-  return { ask, partialAnswer }
+  return { ask, partialAnswer, warmUp: opening }
 }
 
 /** A limit on the cost cannot be kept with a fallback whose price nobody knows. */

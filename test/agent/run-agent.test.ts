@@ -39,7 +39,8 @@ test('a task with one round of tools leaves its whole course in the log', async 
     'think_complete',
     'iteration_complete',
   ])
-  expect(recorder.durable()).toBe(recorder.events.length)
+  // The last answer may go with the end, all that something was done after is there before.
+  expect(recorder.durable()).toBe(recorder.events.length - 2)
   expect(requests[1]?.messages.slice(1)).toEqual([
     { role: 'user', content: 'do it' },
     {

@@ -97,6 +97,34 @@ test('events of one turn travel together, those emitted meanwhile in the next gr
   expect(groups()).toEqual([3, 2])
 })
 
+test('events that nobody waits for go out at the end of the turn', async () => {
+  const { emitter, append } = await setup()
+  emitter.emit(iteration(1))
+  await Promise.resolve()
+  emitter.emit(iteration(2))
+  expect(append).not.toHaveBeenCalled()
+  await nextTurn()
+  expect(append).toHaveBeenCalledOnce()
+  await emitter.commit()
+})
+
+test('the last events of a turn are left to the end that follows in it', async () => {
+  const { emitter, append } = await setup()
+  emitter.emit(iteration(1))
+  await emitter.settled()
+  expect(await emitter.close()).toMatchObject({ seq: 1, rest: [iteration(1)] })
+  await nextTurn()
+  expect(append).not.toHaveBeenCalled()
+})
+
+test('a refusal is told to whoever only waits for what is under way', async () => {
+  const { emitter, store, lease } = await setup()
+  await store.release(lease, 'drained')
+  emitter.emit(iteration(1))
+  await nextTurn()
+  await expect(emitter.settled()).rejects.toThrow(LeaseLost)
+})
+
 test('an event emitted as soon as the one before is durable is written too', async () => {
   const { emitter, iterations } = await setup()
   for (let i = 1; i <= 20; i++) {
