@@ -25,6 +25,7 @@ export const createActivations = () => {
       emptied.clear()
     },
     all: () => [...held.values()],
+    count: () => held.size,
     has: (activation: Activation) => held.has(activation.activation),
     cancel(taskId: string) {
       for (const activation of held.values()) if (activation.task_id === taskId) activation.stop('cancelled')

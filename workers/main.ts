@@ -88,7 +88,7 @@ const throttle = createThrottle(
 )
 
 const models = createModels(config)
-const { guard, sandbox, mcp, git, closedDirs, label, toolboxIn, workspaceOf } = await createTools({
+const { guard, sandbox, mcp, git, closedDirs, label, toolboxIn, workspaces } = await createTools({
   loaded,
   leaseMs: LEASE_MS,
   version,
@@ -131,7 +131,7 @@ const runTask = createRunTask({
     resume_reason: record.resume_reason ?? 'worker_lost',
   }),
   async runAgent({ lease, assertLease, ...run }) {
-    const workspace = await workspaceOf(run.task.session_id)
+    const workspace = await workspaces.of(run.task.session_id)
     return runAgent(
       {
         ...run,
@@ -142,7 +142,7 @@ const runTask = createRunTask({
         model: observeModel(models.model, counted, metrics.modelLabel),
         throttle,
         toolContext: {
-          workspace,
+          workspace: workspace.path,
           assertLease,
           guard,
           todos: {
@@ -166,6 +166,7 @@ const runTask = createRunTask({
           renderSystemPrompt({
             preset: task.agent_preset,
             workspace: place,
+            bare: workspace.bare,
             closedDirs,
             tools,
             now: new Date(),
@@ -217,7 +218,7 @@ const info = (): WorkerInfo => ({
 metrics.beforeRender(() =>
   observeState(counted, {
     slots: config.worker_concurrency,
-    used: activations.all().length,
+    used: activations.count(),
     mcpServers: mcp.servers(),
   }),
 )
@@ -252,7 +253,7 @@ const heartbeat = createHeartbeat({
 })
 const liveness = createLiveness({
   waiting: () => queue.waiting(),
-  hasFreeSlot: () => activations.all().length < config.worker_concurrency,
+  hasFreeSlot: () => activations.count() < config.worker_concurrency,
   confirmedAt: () => confirmedAt,
   signal: leaving.signal,
 })

@@ -1,5 +1,5 @@
 /** The tools this worker runs, with the guard and the sandbox they run under, and where they work. */
-import { mkdir, realpath } from 'node:fs/promises'
+import { realpath } from 'node:fs/promises'
 import { join } from 'node:path'
 import { startMcp } from '../src/agent/mcp/mcp.ts'
 import { toolEnvironment } from '../src/agent/tools/environment.ts'
@@ -13,6 +13,7 @@ import { createToolLabel } from '../src/agent/tools/tool-label.ts'
 import { childEnvironment, type LoadedConfig, PER_SESSION } from '../src/config.ts'
 import type { Log } from '../src/log.ts'
 import type { WorkerMetrics } from '../src/metrics.ts'
+import { createWorkspaces, type Workspace } from './workspaces.ts'
 
 interface Options {
   loaded: LoadedConfig
@@ -83,15 +84,9 @@ export const createTools = async ({ loaded, leaseMs, version, metrics, log }: Op
     git,
     closedDirs,
     label: createToolLabel([...own.allowed, ...own.denied], () => mcp.servers().map(({ name }) => name)),
+    workspaces: createWorkspaces({ root: workspaces, perSession }),
     /** Of one activation: what is offered depends on where it works. */
-    toolboxIn: async (workspace: string) =>
-      (await repositoryOf(workspace)) === undefined ? toolbox : gitToolbox,
-    /** The session's workspace, made when every session has its own. */
-    workspaceOf: async (sessionId: string): Promise<string> => {
-      if (!perSession) return real(workspaces)
-      const folder = join(workspaces, sessionId)
-      await mkdir(folder, { recursive: true })
-      return real(folder)
-    },
+    toolboxIn: async ({ path, bare }: Workspace) =>
+      bare || (await repositoryOf(path)) === undefined ? toolbox : gitToolbox,
   }
 }

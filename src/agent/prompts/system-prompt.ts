@@ -9,6 +9,8 @@ export interface SystemPromptOptions {
   preset: string
   /** Absolute, real path. */
   workspace: string
+  /** It is known to have neither a repository nor instructions. */
+  bare?: boolean
   /** As for the file tools: what no tool reads is not read out to the model here either. */
   closedDirs: readonly string[]
   /** Names of the tools that are offered. */
@@ -18,12 +20,12 @@ export interface SystemPromptOptions {
 
 /** Never rejects for a workspace it cannot read. */
 export const renderSystemPrompt = async (options: SystemPromptOptions): Promise<string> => {
-  const { preset, workspace, closedDirs, tools, now } = options
+  const { preset, workspace, bare, closedDirs, tools, now } = options
   const [own, shared, git, instructions] = await Promise.all([
     promptFile(preset).catch(() => promptFile('default')),
     promptFile('shared'),
-    gitState(workspace),
-    workspaceInstructions(workspace, closedDirs),
+    bare ? NO_REPOSITORY : gitState(workspace),
+    bare ? '' : workspaceInstructions(workspace, closedDirs),
   ])
   const values: Record<string, string> = {
     workspace,
@@ -38,12 +40,17 @@ export const renderSystemPrompt = async (options: SystemPromptOptions): Promise<
     .trim()
 }
 
+const promptFiles = new Map<string, string>()
+
+/** They come with the release, so that each is read once. */
 const promptFile = async (name: string): Promise<string> => {
   if (!/^[a-z-]+$/.test(name)) throw new Error(`no prompt ${name}`)
-  return readFile(new URL(`./${name}.md`, import.meta.url), 'utf8')
+  const text = promptFiles.get(name) ?? (await readFile(new URL(`./${name}.md`, import.meta.url), 'utf8'))
+  promptFiles.set(name, text)
+  return text
 }
 
-const INSTRUCTION_FILES = ['ALEX.md', 'AGENTS.md', 'CLAUDE.md']
+export const INSTRUCTION_FILES = ['ALEX.md', 'AGENTS.md', 'CLAUDE.md']
 const INSTRUCTION_CHARS = 8_000
 
 /** The first of the files that can be read; a symlink out of the workspace can't. */
@@ -79,9 +86,10 @@ const gitState = async (workspace: string): Promise<string> => {
   const branch = /^ref: refs\/heads\/([\w./+@-]+)$/.exec(head)?.[1]
   if (branch !== undefined) return `a git repository, on branch ${branch}`
   if (/^[0-9a-f]{40,64}$/.test(head)) return `a git repository, detached at ${head.slice(0, 12)}`
-  return 'not a git repository'
+  return NO_REPOSITORY
 }
 
+const NO_REPOSITORY = 'not a git repository'
 const HEAD_BYTES = 1_024
 
 /** '' for what is no readable regular file. */
