@@ -14,6 +14,10 @@ interface Options {
 
 const LOOK_MS = 1000
 const SESSIONS_A_LOOK = 5
+/** Between looks of a busy worker: files of what has ended can wait for what has not, but not for ever. */
+const BUSY_MS = 50
+/** Part of the time in which its event loop had work to do. */
+const BUSY = 0.5
 
 export const startKeeper = ({ keeping, archive, keepSession, log }: Options) => {
   const stopping = new AbortController()
@@ -37,13 +41,21 @@ export const startKeeper = ({ keeping, archive, keepSession, log }: Options) => 
     return looks.length === SESSIONS_A_LOOK
   }
 
+  let measured = performance.eventLoopUtilization()
+  const isBusy = () => {
+    const before = measured
+    measured = performance.eventLoopUtilization()
+    return performance.eventLoopUtilization(measured, before).utilization > BUSY
+  }
+
   const loop = async () => {
     while (!stopping.signal.aborted) {
       const more = await lookOnce().catch((error: unknown) => {
         log.debug({ err: messageOf(error) }, '[ServerCoordinator] keeper')
         return false
       })
-      if (!more) await pause(LOOK_MS, undefined, { signal: stopping.signal }).catch(() => {})
+      const waitMs = more ? (isBusy() ? BUSY_MS : 0) : LOOK_MS
+      if (waitMs > 0) await pause(waitMs, undefined, { signal: stopping.signal }).catch(() => {})
     }
   }
   const warn = (what: string) => (error: unknown) =>

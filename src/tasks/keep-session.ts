@@ -5,7 +5,7 @@
 import { messageOf } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { Archive } from './archive.ts'
-import { type Look, mirrorStateOf, type SessionFields } from './keeping.ts'
+import { type KeptSession, type Look, mirrorStateOf } from './keeping.ts'
 import { type MirrorDeps, verifyMirror, writeMirror } from './mirror.ts'
 import { isOfFiles } from './session-folder.ts'
 
@@ -38,29 +38,34 @@ export const createKeepSession = (options: KeepOptions) => {
   let failing = false
   let shared = true
 
-  const mirror = async (sessionId: string): Promise<Mirrored | null> => {
+  const mirror = async (sessionId: string, session: KeptSession): Promise<Mirrored> => {
     const marker = await folder.marker()
-    const session = await keeping.session(sessionId)
-    if (!session) return null
     const known = mirrorStateOf(session)
     if (session.mirrored === known && session.mirrored_in === marker)
       return { state: known, marker, fresh: false }
-    const state = await writeMirror(options, sessionId)
-    return state === null ? null : { state, marker, fresh: true }
+    return { state: await writeMirror(options, sessionId, session), marker, fresh: true }
   }
 
-  const isIdle = ({ now, updated_at, created_at, restored_at = 0 }: SessionFields & { now: number }) =>
+  /** The session as it is when what is too much or too old is gone. */
+  const trimmed = async (sessionId: string, session: KeptSession): Promise<KeptSession | null> => {
+    const { now, created_at, entries } = session
+    if (entries <= maxEntries && now - created_at < retentionMs) return session
+    await keeping.trim(sessionId, { entries: maxEntries, retentionMs })
+    return keeping.session(sessionId)
+  }
+
+  const isIdle = ({ now, updated_at, created_at, restored_at = 0 }: KeptSession) =>
     now - Math.max(updated_at ?? created_at, restored_at) >= retentionMs
 
   /** Returns when to look again, in ms. */
-  const evict = async (look: Look, mirrored: Mirrored): Promise<number> => {
+  const evict = async (look: Look, session: KeptSession, mirrored: Mirrored): Promise<number> => {
     const { session_id } = look
     const of = { ...mirrored, retentionMs }
     let outcome = await keeping.mayEvict(look, of)
     if (outcome === 'may') {
       if (!(await verifyMirror(options, session_id, mirrored.state))) {
         log.warn({ session_id }, '[ServerCoordinator] mirror not as it was written; written again')
-        await writeMirror(options, session_id)
+        await writeMirror(options, session_id, session)
         return RETRY_MS
       }
       outcome = await keeping.evict(look, of)
@@ -82,10 +87,11 @@ export const createKeepSession = (options: KeepOptions) => {
     if (!session || (await archive.forgetIfRemoved(look.session_id, session))) return null
     if (session.evicted !== undefined) return { mirrored: null, againMs: undefined }
     const began = performance.now()
-    await keeping.trim(look.session_id, { entries: maxEntries, retentionMs })
-    const mirrored = await mirror(look.session_id)
-    const pauseMs = mirrored?.fresh ? Math.min(REST_MAX_MS, (performance.now() - began) * REST_PER_WORK) : 0
-    const againMs = mirrored && isIdle(session) ? await evict(look, mirrored) : undefined
+    const kept = await trimmed(look.session_id, session)
+    if (!kept) return null
+    const mirrored = await mirror(look.session_id, kept)
+    const pauseMs = mirrored.fresh ? Math.min(REST_MAX_MS, (performance.now() - began) * REST_PER_WORK) : 0
+    const againMs = isIdle(session) ? await evict(look, kept, mirrored) : undefined
     return { mirrored, pauseMs, againMs }
   }
 

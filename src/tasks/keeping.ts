@@ -8,6 +8,7 @@ import { z } from 'zod'
 import { viaRedis } from '../redis.ts'
 import { entryOf, LOG_START, type RawEntry } from './event-log.ts'
 import type { RunScript } from './scripts.ts'
+import { usageFieldsOf } from './usage.ts'
 
 /** One keeper's turn at a session; nobody else has one until it was `kept` or the claim ran out. */
 export interface Look {
@@ -33,6 +34,15 @@ const SessionFields = z.object({
   restored_at: ms.optional(),
 })
 export type SessionFields = z.infer<typeof SessionFields>
+
+export interface KeptSession extends SessionFields {
+  /** What its model calls used, under the names of its hash. */
+  used: Record<string, string>
+  /** Of its log. */
+  entries: number
+  /** Redis' clock, ms. */
+  now: number
+}
 
 /** What a mirror of the session, as it is now, is a mirror of. As `mirror_state` in lua/lib.lua. */
 export const mirrorStateOf = (session: { last_id: string; trimmed_to?: string | undefined }): string =>
@@ -84,16 +94,33 @@ export const createKeeping = (redis: Redis, run: RunScript, key: (...parts: stri
       return ids.map((session_id) => ({ session_id, token }))
     },
 
-    /** Null when the session does not exist or is being deleted. `now` is Redis' clock in ms. */
-    async session(sessionId: string): Promise<(SessionFields & { now: number }) | null> {
-      const [fields, time] = await viaRedis(
-        Promise.all([redis.hgetall(key('session', sessionId)), redis.time()]),
+    /** Null when the session does not exist or is being deleted. */
+    async session(sessionId: string): Promise<KeptSession | null> {
+      const [fields, time, entries] = await viaRedis(
+        Promise.all([
+          redis.hgetall(key('session', sessionId)),
+          redis.time(),
+          redis.xlen(key('session', sessionId, 'log')),
+        ]),
       )
       if (fields['created_at'] === undefined || fields['deleted'] !== undefined) return null
       return {
         ...SessionFields.parse(fields),
+        used: usageFieldsOf(fields),
+        entries,
         now: Number(time[0]) * 1000 + Math.floor(Number(time[1]) / 1000),
       }
+    },
+
+    /** Its todos, as they stand, and its tasks in the order they were created. */
+    async contents(sessionId: string): Promise<{ todos: string | null; tasks: string[] }> {
+      const [todos, tasks] = await viaRedis(
+        Promise.all([
+          redis.get(key('session', sessionId, 'todos')),
+          redis.zrange(key('session', sessionId, 'tasks'), '0', '-1'),
+        ]),
+      )
+      return { todos, tasks }
     },
 
     /** Raw entries after `after` and up to `to` (0-0: none), oldest first. */
@@ -193,17 +220,12 @@ export const createKeeping = (redis: Redis, run: RunScript, key: (...parts: stri
       return Ids.parse(reply)[0] === 'marked'
     },
 
-    /** The records of all its tasks, as they stand, in the order they were created. */
-    async *records(sessionId: string): AsyncGenerator<Record<string, string>> {
-      const ids = await viaRedis(redis.zrange(key('session', sessionId, 'tasks'), '0', '-1'))
+    /** The records of tasks, as they stand; those that are gone are left out. */
+    async *records(ids: readonly string[]): AsyncGenerator<Record<string, string>> {
       for (let from = 0; from < ids.length; from += RECORDS_A_READ) {
-        const pipeline = redis.pipeline()
-        for (const id of ids.slice(from, from + RECORDS_A_READ)) pipeline.hgetall(key('task', id))
-        for (const [error, record] of (await viaRedis(pipeline.exec())) ?? []) {
-          if (error) throw error
-          const fields = RecordReply.parse(record)
-          if (fields['id'] !== undefined) yield fields
-        }
+        const some = ids.slice(from, from + RECORDS_A_READ)
+        const records = await viaRedis(Promise.all(some.map((id) => redis.hgetall(key('task', id)))))
+        yield* records.filter((fields) => fields['id'] !== undefined)
       }
     },
 
@@ -245,6 +267,3 @@ export const createKeeping = (redis: Redis, run: RunScript, key: (...parts: stri
     },
   }
 }
-
-/** Of HGETALL in a pipeline. */
-const RecordReply = z.record(z.string(), z.string())

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
 import { Usage } from '../schemas/usage.ts'
 import { compareIds, LOG_START, type RawEntry } from './event-log.ts'
-import { type Keeping, mirrorStateOf, type SessionFields } from './keeping.ts'
+import { type Keeping, type KeptSession, mirrorStateOf, type SessionFields } from './keeping.ts'
 import {
   type MirrorContent,
   type MirrorEvent,
@@ -15,7 +15,7 @@ import {
 import { parseRecord, present } from './record.ts'
 import type { SessionFolder } from './session-folder.ts'
 import type { Store } from './store.ts'
-import { usageFieldsOf, usageOf } from './usage.ts'
+import { usageOf } from './usage.ts'
 import type { MirrorView } from './view.ts'
 
 export interface MirrorDeps {
@@ -27,34 +27,33 @@ export interface MirrorDeps {
 const EVENTS_A_READ = 200
 
 /**
- * Writes what the session is now; returns the state it was written of, null when there is no such session.
- * The last id is read before the records: a record that changes later does so with an entry after that id, so a
- * session that still has that last id, and nothing unfinished, is what the file says.
+ * Writes what the session is; returns the state it was written of. `session` was read before the records are: a record
+ * that changes later does so with an entry after its last id, so a session that still has that last id, and nothing
+ * unfinished, is what the file says.
  */
-export const writeMirror = async (deps: MirrorDeps, sessionId: string): Promise<string | null> => {
+export const writeMirror = async (
+  deps: MirrorDeps,
+  sessionId: string,
+  session: KeptSession,
+): Promise<string> => {
   const { store, folder, view } = deps
-  const session = await store.keeping.session(sessionId)
-  if (!session) return null
-  const todos = await store.readTodos(sessionId)
+  const { todos, tasks: ids } = await store.keeping.contents(sessionId)
   const costs = new Map<string, Cost>()
   async function* tasks() {
-    for await (const record of store.keeping.records(sessionId)) {
+    for await (const record of store.keeping.records(ids)) {
       const cost = costOf(record)
       costs.set(cost.task_id, cost)
       yield view.record(record)
     }
   }
   const content: MirrorContent = {
-    head: headOf(sessionId, session, view, {
-      task_count: await store.keeping.taskCount(sessionId),
-      used: usageFieldsOf((await store.sessionFields(sessionId)) ?? {}),
-    }),
+    head: headOf(sessionId, session, view, { task_count: ids.length, used: session.used }),
     todos: todos === null ? [] : view.payload(JSON.parse(todos)),
     tasks: tasks(),
     events: eventsOf(store.keeping, sessionId, session.last_id, view),
   }
   await folder.write(folder.mirror(sessionId), mirrorText(content))
-  await writeCosts(folder, sessionId, costs)
+  await writeCosts(folder, sessionId, costs, session.trimmed_to !== undefined)
   return mirrorStateOf(session)
 }
 
@@ -146,13 +145,21 @@ const costOf = (fields: Record<string, string>): Cost => {
   }
 }
 
-/** What the file knows of tasks that are no longer in Redis stays in it. */
-const writeCosts = async (folder: SessionFolder, sessionId: string, now: ReadonlyMap<string, Cost>) => {
+/** What the file knows of tasks that are no longer in Redis, because they were trimmed, stays in it. */
+const writeCosts = async (
+  folder: SessionFolder,
+  sessionId: string,
+  now: ReadonlyMap<string, Cost>,
+  trimmed: boolean,
+) => {
   const file = folder.costs(sessionId)
-  const before = await readFile(file, 'utf8')
-    .then((text) => CostFile.parse(JSON.parse(text)).tasks)
-    .catch(() => [])
+  const before = trimmed ? await costsIn(file) : []
   const tasks = [...before.filter(({ task_id }) => !now.has(task_id)), ...now.values()]
   const lines = tasks.map((cost) => `\n${JSON.stringify(cost)}`).join(',')
   await folder.write(file, [`{"v":1,"session_id":${JSON.stringify(sessionId)},"tasks":[${lines}\n]}\n`])
 }
+
+const costsIn = (file: string): Promise<Cost[]> =>
+  readFile(file, 'utf8')
+    .then((text) => CostFile.parse(JSON.parse(text)).tasks)
+    .catch(() => [])

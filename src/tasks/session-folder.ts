@@ -3,8 +3,9 @@
  * The marker file in `session_dir` holds a random id, so that processes can tell whether they see the same folder.
  */
 import { randomUUID } from 'node:crypto'
-import { link, mkdir, open, opendir, readFile, rename, rm, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { constants } from 'node:fs'
+import { type FileHandle, link, mkdir, open, opendir, readFile, rename, rm, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 
 export interface SessionFolder {
   /** The file of the session's mirror. */
@@ -37,7 +38,7 @@ export const openSessionFolder = (options: { sessionDir: string; costDir: string
   const makeMarker = async (): Promise<string> => {
     const written = `${markerFile}.${randomUUID()}`
     try {
-      await writeNew(written, [`${randomUUID()}\n`])
+      await writeAll(await openNew(written), [`${randomUUID()}\n`])
       // Unlike a rename this leaves the marker of whoever was first.
       await link(written, markerFile).catch((error: unknown) => {
         if (codeOf(error) !== 'EEXIST') throw error
@@ -52,11 +53,11 @@ export const openSessionFolder = (options: { sessionDir: string; costDir: string
     mirror,
     costs,
     async marker() {
-      await mkdir(sessionDir, { recursive: true, mode: 0o700 })
       const found = await readFile(markerFile, 'utf8').catch((error: unknown) => {
         if (codeOf(error) !== 'ENOENT') throw error
         return null
       })
+      if (found === null) await mkdir(sessionDir, { recursive: true, mode: 0o700 })
       const id = (found ?? (await makeMarker())).trim()
       if (id === '') throw new FolderProblem(`${markerFile} is empty: remove it, a new one is made`)
       return id
@@ -67,10 +68,10 @@ export const openSessionFolder = (options: { sessionDir: string; costDir: string
         () => null,
       ),
     async write(file, chunks) {
-      await mkdir(join(file, '..'), { recursive: true, mode: 0o700 })
       const written = `${file}.${randomUUID()}.tmp`
       try {
-        await writeNew(written, chunks)
+        const handle = await openIn(dirname(file), written)
+        await writeAll(handle, chunks)
         await rename(written, file)
       } catch (error) {
         await rm(written, { force: true }).catch(() => {})
@@ -123,11 +124,36 @@ export const isOfFiles = (error: unknown): boolean =>
 const codeOf = (error: unknown): string | undefined =>
   error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
 
-const writeNew = async (file: string, chunks: AsyncIterable<string> | Iterable<string>): Promise<void> => {
-  const handle = await open(file, 'wx', 0o600)
+/** What is written is on the disk when a write returns, without a call of its own for it. */
+const openNew = (file: string): Promise<FileHandle> =>
+  open(file, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_DSYNC, 0o600)
+
+/** Makes the folder where it is missing. */
+const openIn = async (folder: string, file: string): Promise<FileHandle> => {
   try {
-    for await (const chunk of chunks) await handle.writeFile(chunk)
-    await handle.sync()
+    return await openNew(file)
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') throw error
+  }
+  await mkdir(folder, { recursive: true, mode: 0o700 })
+  return openNew(file)
+}
+
+const CHARS_A_WRITE = 256 * 1024
+
+const writeAll = async (
+  handle: FileHandle,
+  chunks: AsyncIterable<string> | Iterable<string>,
+): Promise<void> => {
+  try {
+    let text = ''
+    for await (const chunk of chunks) {
+      text += chunk
+      if (text.length < CHARS_A_WRITE) continue
+      await handle.writeFile(text)
+      text = ''
+    }
+    if (text !== '') await handle.writeFile(text)
   } finally {
     await handle.close()
   }

@@ -143,6 +143,7 @@ test('after a trim the mirror holds what Redis holds, and costs of before are st
   const next = await runTask(store, session, 'next')
   await next.finish()
   await age(keeper, old.task_id, 2 * DAY_MS)
+  await store.redis.hset(store.key('session', session), 'created_at', Date.now() - 2 * DAY_MS)
   await keeper.lookAt(session)
 
   const mirror = await readFile(keeper.folder.mirror(session), 'utf8')
