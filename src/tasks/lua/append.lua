@@ -25,10 +25,11 @@ for i = 8, #ARGV, 2 do
   out[#out + 1] = ids[#ids]
 end
 local task = key('task', id)
-for name, value in pairs(cjson.decode(ARGV[5])) do redis.call('HSET', task, name, value) end
+local fields = cjson.decode(ARGV[5])
+fields.seq, fields.lease_until = seq, NOW + ARGV[4]
+fields.append_by, fields.append_from, fields.append_ids = activation, expected, table.concat(ids, ' ')
+set_fields(task, fields)
 for name, value in pairs(cjson.decode(ARGV[6])) do redis.call('HINCRBY', task, name, value) end
 count_usage(id, r, cjson.decode(ARGV[7]))
-redis.call('HSET', task, 'seq', seq, 'append_by', activation, 'append_from', expected,
-  'append_ids', table.concat(ids, ' '), 'lease_until', NOW + ARGV[4])
 redis.call('ZADD', key('due'), NOW + ARGV[4], id)
 return out

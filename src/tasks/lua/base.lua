@@ -28,6 +28,16 @@ local function record(id)
   return r
 end
 
+-- Sets all fields of the table with one command.
+local function set_fields(name, fields)
+  local flat = {}
+  for field, value in pairs(fields) do
+    flat[#flat + 1] = field
+    flat[#flat + 1] = value
+  end
+  if #flat > 0 then redis.call('HSET', name, unpack(flat)) end
+end
+
 local function ended(status)
   return status == 'completed' or status == 'failed' or status == 'cancelled'
 end

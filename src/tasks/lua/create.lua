@@ -28,7 +28,7 @@ if redis.call('HSETNX', session, 'created_at', NOW) == 1 then redis.call('HSET',
 local r = cjson.decode(ARGV[7])
 r.session_id, r.status = sid, 'pending'
 local before = redis.call('HGET', session, 'last_id') or '0-0'
-for name, value in pairs(r) do redis.call('HSET', key('task', id), name, value) end
+set_fields(key('task', id), r)
 redis.call('HSET', key('task', id), 'id', id, 'v', VERSION, 'created_at', NOW, 'status_at', NOW, 'seq', 1, 'log_from', before)
 redis.call('ZADD', key('status', 'pending'), NOW, id)
 count('created task')

@@ -26,7 +26,7 @@ for i = 6, #ARGV, 2 do
   child.session_id, child.parent_task_id, child.status = r.session_id, id, 'pending'
   child.tool_preset = r.tool_preset
   local before = redis.call('HGET', session, 'last_id')
-  for name, value in pairs(child) do redis.call('HSET', key('task', child_id), name, value) end
+  set_fields(key('task', child_id), child)
   redis.call('HSET', key('task', child_id), 'id', child_id, 'v', VERSION, 'created_at', NOW, 'status_at', NOW,
     'seq', 1, 'log_from', before)
   redis.call('ZADD', key('status', 'pending'), NOW, child_id)

@@ -34,7 +34,7 @@ fields.ended_by = activation
 local cancelled = r.cancel or status == 'cancelled'
 -- Of an end that did not happen: no event tells of them.
 if cancelled then fields.answer, fields.error = nil, nil end
-for name, value in pairs(fields) do redis.call('HSET', task, name, value) end
+set_fields(task, fields)
 for name, value in pairs(cjson.decode(ARGV[8])) do redis.call('HINCRBY', task, name, value) end
 count_usage(id, r, cjson.decode(ARGV[9]))
 local latest = record(id)

@@ -1,18 +1,26 @@
 -- How tasks go from one state to the next. Put after base.lua and counts.lua in front of every script.
 
+-- The last id of each session's log that this script has written to.
+local last_ids = {}
+
 -- Appends one event of task `id` (record `r`) to its session's log and publishes it. Returns its log id.
 local function log_event(id, r, seq, event_type, data)
   local session = key('session', r.session_id)
-  local known = redis.call('HMGET', session, 'last_id', 'deleted')
-  local previous = known[1] or '0-0'
+  local previous = last_ids[r.session_id]
+  if not previous then
+    local known = redis.call('HMGET', session, 'last_id', 'deleted')
+    previous = known[1] or '0-0'
+    redis.call('HSET', session, 'updated_at', NOW)
+    if not known[2] then redis.call('ZADD', key('sessions'), NOW, r.session_id) end
+  end
   local entry = { 'v', VERSION, 'task', id, 'seq', seq, 'at', NOW, 'type', event_type, 'data', data }
   if r.parent_task_id then
     entry[#entry + 1] = 'parent'
     entry[#entry + 1] = r.parent_task_id
   end
   local event_id = redis.call('XADD', key('session', r.session_id, 'log'), '*', unpack(entry))
-  redis.call('HSET', session, 'last_id', event_id, 'updated_at', NOW)
-  if not known[2] then redis.call('ZADD', key('sessions'), NOW, r.session_id) end
+  redis.call('HSET', session, 'last_id', event_id)
+  last_ids[r.session_id] = event_id
   local message = {
     prev = previous, id = event_id, task = id, seq = seq, at = NOW, type = event_type, parent = r.parent_task_id,
   }
@@ -138,7 +146,7 @@ local function end_task(id, r, status, event_type, data, fields, tickets)
   fields.seq = seq
   fields.ended_at = NOW
   fields.lease_until = 0
-  for name, value in pairs(fields) do redis.call('HSET', key('task', id), name, value) end
+  set_fields(key('task', id), fields)
   set_status(id, r, status)
   redis.call('ZREM', key('due'), id)
   redis.call('ZREM', key('due:tickets'), id)
