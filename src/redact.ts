@@ -28,6 +28,9 @@ const SHAPES: readonly (readonly [RegExp, string])[] = [
   [/:\/\/([^\s/:@"'<>]{0,128}):[^\s/"'<>]{1,256}@/g, `://$1:${MASK}@`],
 ]
 
+/** Begins every shape; most text has none of it, and is looked at once. */
+const BEGINNINGS = /sk-|tvly-|gh[pousr]_|github_pat_|AKIA|ASIA|xox|-----BEGIN|[Bb]earer|:\/\//
+
 /** True for text that holds a well-known kind of key, by its shape. */
 export const looksLikeKey = (text: string): boolean => KEY_SHAPES.some(([shape]) => text.search(shape) >= 0)
 
@@ -35,7 +38,9 @@ export const looksLikeKey = (text: string): boolean => KEY_SHAPES.some(([shape])
 export const createRedactor = (secretValues: readonly string[]): ((text: string) => string) => {
   const known = knownValues(secretValues)
   return (text) => {
+    if (text.length < SHORTEST) return text
     const masked = known === null ? text : text.replace(known, MASK)
+    if (!BEGINNINGS.test(masked)) return masked
     return SHAPES.reduce((rest, [shape, mask]) => rest.replace(shape, mask), masked)
   }
 }
