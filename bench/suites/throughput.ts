@@ -9,9 +9,9 @@ import { startService } from '../service.ts'
 
 const WORKERS = 2
 const SLOTS = 16
-const TASKS = 1500
-const WARM_UP = 300
-const ROUNDS = 3
+const TASKS = 1200
+const WARM_UP = 1500
+const ROUNDS = 4
 const POSTS_AT_ONCE = 32
 
 interface Target {
