@@ -6,9 +6,13 @@ import { writeFile } from 'node:fs/promises'
 import { availableParallelism, cpus, totalmem } from 'node:os'
 import { parseArgs } from 'node:util'
 import { type Figure, isMet, type Suite, table } from './report.ts'
+import { cancel } from './suites/cancel.ts'
+import { iteration } from './suites/iteration.ts'
+import { start } from './suites/start.ts'
+import { submit } from './suites/submit.ts'
 import { throughput } from './suites/throughput.ts'
 
-const SUITES: readonly Suite[] = [throughput]
+const SUITES: readonly Suite[] = [throughput, iteration, submit, start, cancel]
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

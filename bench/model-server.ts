@@ -1,10 +1,14 @@
-/** An OpenAI-compatible model server that answers at once, in a process of its own. Prints its URL. */
+/**
+ * An OpenAI-compatible model server in a process of its own. Prints its URL. It answers at once, but for the model
+ * `endless`, which streams until the connection is closed, and says so: lines of JSON, with times as `epochMs`.
+ */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { json } from 'node:stream/consumers'
 import { z } from 'zod'
+import { epochMs } from './numbers.ts'
 
-const Asked = z.looseObject({ model: z.string(), stream: z.boolean().optional() })
+const Asked = z.looseObject({ model: z.string(), messages: z.array(z.looseObject({ content: z.string() })) })
 
 const chunk = (model: string, delta: object, finish: string | null, usage?: object) =>
   `data: ${JSON.stringify({
@@ -16,9 +20,24 @@ const chunk = (model: string, delta: object, finish: string | null, usage?: obje
     ...(usage && { usage }),
   })}\n\n`
 
+/** Twenty words a second. */
+const WORD_MS = 50
+
+const streamEndlessly = (model: string, of: string, response: ServerResponse) => {
+  const tell = (what: 'opened' | 'closed') =>
+    process.stdout.write(`${JSON.stringify({ what, of, at: epochMs() })}\n`)
+  const timer = setInterval(() => response.write(chunk(model, { content: 'word ' }, null)), WORD_MS)
+  response.write(chunk(model, { role: 'assistant', content: 'word ' }, null), () => tell('opened'))
+  response.on('close', () => {
+    clearInterval(timer)
+    tell('closed')
+  })
+}
+
 const answer = async (request: IncomingMessage, response: ServerResponse) => {
-  const { model } = Asked.parse(await json(request))
+  const { model, messages } = Asked.parse(await json(request))
   response.writeHead(200, { 'content-type': 'text/event-stream' })
+  if (model === 'endless') return streamEndlessly(model, messages.at(-1)?.content ?? '', response)
   const usage = { prompt_tokens: 100, completion_tokens: 4, total_tokens: 104 }
   const chunks = [
     chunk(model, { role: 'assistant', content: 'Done: ' }, null),

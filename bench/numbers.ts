@@ -23,3 +23,6 @@ export const cpuMs = async (pid: number): Promise<number> => {
 }
 
 export const total = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0)
+
+/** Ms since the epoch with fractions: comparable between processes of one machine. */
+export const epochMs = (): number => performance.timeOrigin + performance.now()

@@ -78,6 +78,8 @@ export const startPlace = async () => {
     socket,
     redis,
     modelUrl,
+    /** What it prints after its URL. */
+    model,
     pids: { redis: server.pid, model: model.pid },
     node,
     /** Asks until the answer is there. */

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { Queue } from 'bullmq'
-import type { Client } from '../client.ts'
+import { secondsFor } from '../load.ts'
 import { startNaive } from '../naive.ts'
 import { cpuMs, percentile, total } from '../numbers.ts'
 import { type Place, startPlace } from '../place.ts'
@@ -13,27 +13,6 @@ const TASKS = 1200
 const WARM_UP = 1500
 const ROUNDS = 4
 const POSTS_AT_ONCE = 32
-
-interface Target {
-  client: Client
-  completed: () => Promise<number>
-}
-
-/** Seconds from the first POST until so many more tasks are done. */
-const secondsFor = async ({ client, completed }: Target, tasks: number): Promise<number> => {
-  const before = await completed()
-  const began = performance.now()
-  let left = tasks
-  const post = async () => {
-    while (left > 0) {
-      left -= 1
-      await client.submit()
-    }
-  }
-  await Promise.all(Array.from({ length: POSTS_AT_ONCE }, post))
-  while ((await completed()) < before + tasks) await pause(20)
-  return (performance.now() - began) / 1000
-}
 
 const bareRate = async (place: Place): Promise<number> => {
   const env = { REDIS_URL: place.socket, CONCURRENCY: String(SLOTS) }
