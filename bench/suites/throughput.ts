@@ -45,20 +45,14 @@ export const throughput: Suite = {
     await using alex = await startService(place, { workers: WORKERS, slots: SLOTS })
     await secondsFor(naive, WARM_UP)
     await secondsFor(alex, WARM_UP)
-    const pids = [alex.pids.api, ...alex.pids.workers, place.pids.redis]
-    let cpu: number[] = pids.map(() => 0)
+    const costs = { naive: costOf(place, naive), alex: costOf(place, alex) }
     for (let round = 0; round < ROUNDS; round += 1) {
-      rates.naive.push(TASKS / (await secondsFor(naive, TASKS)))
-      const before = await Promise.all(pids.map(cpuMs))
-      rates.alex.push(TASKS / (await secondsFor(alex, TASKS)))
-      const after = await Promise.all(pids.map(cpuMs))
-      cpu = cpu.map((sum, i) => sum + (after[i] ?? 0) - (before[i] ?? 0))
+      rates.naive.push(TASKS / (await costs.naive.of(() => secondsFor(naive, TASKS))))
+      rates.alex.push(TASKS / (await costs.alex.of(() => secondsFor(alex, TASKS))))
       // Mirrors of what has ended are still being written; the next round is not to pay for them.
       await pause(3000)
       say(`naive ${rates.naive.at(-1)?.toFixed(0)}/s, ALEX ${rates.alex.at(-1)?.toFixed(0)}/s`)
     }
-    const [api = 0, ...rest] = cpu.map((ms) => ms / (ROUNDS * TASKS))
-    const redis = rest.pop() ?? 0
     const ours = percentile(rates.alex, 0.5)
     const theirs = percentile(rates.naive, 0.5)
     return [
@@ -75,12 +69,34 @@ export const throughput: Suite = {
         unit: '×',
         beside: `${bare.toFixed(0)} jobs/s`,
       },
-      {
-        what: 'CPU of a task',
-        value: api + total(rest) + redis,
-        unit: 'ms',
-        beside: `API ${api.toFixed(2)}, workers ${total(rest).toFixed(2)}, Redis ${redis.toFixed(2)} ms`,
-      },
+      { what: 'CPU of a task', value: costs.alex.ms(), unit: 'ms', beside: costs.alex.parts() },
+      { what: 'CPU of a naive one', value: costs.naive.ms(), unit: 'ms', beside: costs.naive.parts() },
     ]
   },
+}
+
+/** CPU of a side's processes and of Redis while something is done. */
+const costOf = (place: Place, side: { pids: { api: number; workers: readonly number[] } }) => {
+  const pids = [side.pids.api, place.pids.redis, ...side.pids.workers]
+  const used = pids.map(() => 0)
+  const perTask = () => {
+    const [api = 0, redis = 0, ...workers] = used.map((ms) => ms / (ROUNDS * TASKS))
+    return { api, redis, workers: total(workers) }
+  }
+  return {
+    async of<T>(work: () => Promise<T>): Promise<T> {
+      const before = await Promise.all(pids.map(cpuMs))
+      const result = await work()
+      const after = await Promise.all(pids.map(cpuMs))
+      after.forEach((ms, i) => {
+        used[i] = (used[i] ?? 0) + ms - (before[i] ?? 0)
+      })
+      return result
+    },
+    ms: () => total(Object.values(perTask())),
+    parts: () =>
+      Object.entries(perTask())
+        .map(([name, ms]) => `${name} ${ms.toFixed(2)}`)
+        .join(', '),
+  }
 }

@@ -3,7 +3,7 @@
  * The marker file in `session_dir` holds a random id, so that processes can tell whether they see the same folder.
  */
 import { randomUUID } from 'node:crypto'
-import { constants } from 'node:fs'
+import { constants, type Stats } from 'node:fs'
 import { type FileHandle, link, mkdir, open, opendir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 
@@ -35,6 +35,9 @@ export const openSessionFolder = (options: { sessionDir: string; costDir: string
   const costs = (sessionId: string) => join(costDir, `${sessionId}.json`)
   const markerFile = join(sessionDir, MARKER)
 
+  /** As it was read last: its own inode and time stamp tell whether it still is. */
+  let marker: { id: string; stats: Stats } | undefined
+
   const makeMarker = async (): Promise<string> => {
     const written = `${markerFile}.${randomUUID()}`
     try {
@@ -53,13 +56,15 @@ export const openSessionFolder = (options: { sessionDir: string; costDir: string
     mirror,
     costs,
     async marker() {
-      const found = await readFile(markerFile, 'utf8').catch((error: unknown) => {
+      const now = await stat(markerFile).catch((error: unknown) => {
         if (codeOf(error) !== 'ENOENT') throw error
         return null
       })
-      if (found === null) await mkdir(sessionDir, { recursive: true, mode: 0o700 })
-      const id = (found ?? (await makeMarker())).trim()
+      if (now && marker && isSameFile(now, marker.stats)) return marker.id
+      if (!now) await mkdir(sessionDir, { recursive: true, mode: 0o700 })
+      const id = (now ? await readFile(markerFile, 'utf8') : await makeMarker()).trim()
       if (id === '') throw new FolderProblem(`${markerFile} is empty: remove it, a new one is made`)
+      if (now) marker = { id, stats: now }
       return id
     },
     readMarker: () =>
@@ -127,6 +132,9 @@ const codeOf = (error: unknown): string | undefined =>
 /** What is written is on the disk when a write returns, without a call of its own for it. */
 const openNew = (file: string): Promise<FileHandle> =>
   open(file, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_DSYNC, 0o600)
+
+const isSameFile = (a: Stats, b: Stats) =>
+  a.ino === b.ino && a.dev === b.dev && a.ctimeMs === b.ctimeMs && a.size === b.size
 
 /** Makes the folder where it is missing. */
 const openIn = async (folder: string, file: string): Promise<FileHandle> => {
