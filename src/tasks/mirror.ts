@@ -156,7 +156,10 @@ const writeCosts = async (
   const before = trimmed ? await costsIn(file) : []
   const tasks = [...before.filter(({ task_id }) => !now.has(task_id)), ...now.values()]
   const lines = tasks.map((cost) => `\n${JSON.stringify(cost)}`).join(',')
-  await folder.write(file, [`{"v":1,"session_id":${JSON.stringify(sessionId)},"tasks":[${lines}\n]}\n`])
+  await folder.write(file, [`{"v":1,"session_id":${JSON.stringify(sessionId)},"tasks":[${lines}\n]}\n`], {
+    // As long as every task is in Redis and in the mirror.
+    replaceable: !trimmed,
+  })
 }
 
 const costsIn = (file: string): Promise<Cost[]> =>

@@ -15,8 +15,15 @@ export interface SessionFolder {
   marker: () => Promise<string>
   /** The id that is in the marker file right now; null when there is none, or none to be read. */
   readMarker: () => Promise<string | null>
-  /** Temporary file, fsync, rename: a crash leaves the old file or the new one. Throws what the file system says. */
-  write: (file: string, chunks: AsyncIterable<string> | Iterable<string>) => Promise<void>
+  /**
+   * Temporary file, rename: a crash of the process leaves the old file or the new one, and a crash of the machine too
+   * unless the file is `replaceable`, because what it holds is known elsewhere. Throws what the file system says.
+   */
+  write: (
+    file: string,
+    chunks: AsyncIterable<string> | Iterable<string>,
+    options?: { replaceable?: boolean },
+  ) => Promise<void>
   exists: (file: string) => Promise<boolean>
   /** Removes the session's files; fine when there are none. */
   remove: (sessionId: string) => Promise<void>
@@ -41,7 +48,7 @@ export const openSessionFolder = (options: { sessionDir: string; costDir: string
   const makeMarker = async (): Promise<string> => {
     const written = `${markerFile}.${randomUUID()}`
     try {
-      await writeAll(await openNew(written), [`${randomUUID()}\n`])
+      await writeAll(await openNew(written, WRITE_NEW | constants.O_DSYNC), [`${randomUUID()}\n`])
       // Unlike a rename this leaves the marker of whoever was first.
       await link(written, markerFile).catch((error: unknown) => {
         if (codeOf(error) !== 'EEXIST') throw error
@@ -72,10 +79,14 @@ export const openSessionFolder = (options: { sessionDir: string; costDir: string
         (text) => text.trim() || null,
         () => null,
       ),
-    async write(file, chunks) {
+    async write(file, chunks, { replaceable = false } = {}) {
       const written = `${file}.${randomUUID()}.tmp`
       try {
-        const handle = await openIn(dirname(file), written)
+        const handle = await openIn(
+          dirname(file),
+          written,
+          replaceable ? WRITE_NEW : WRITE_NEW | constants.O_DSYNC,
+        )
         await writeAll(handle, chunks)
         await rename(written, file)
       } catch (error) {
@@ -129,22 +140,23 @@ export const isOfFiles = (error: unknown): boolean =>
 const codeOf = (error: unknown): string | undefined =>
   error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
 
-/** What is written is on the disk when a write returns, without a call of its own for it. */
-const openNew = (file: string): Promise<FileHandle> =>
-  open(file, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_DSYNC, 0o600)
+const WRITE_NEW = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL
+
+/** With O_DSYNC what is written is on the disk when a write returns, without a call of its own for it. */
+const openNew = (file: string, flags: number): Promise<FileHandle> => open(file, flags, 0o600)
 
 const isSameFile = (a: Stats, b: Stats) =>
   a.ino === b.ino && a.dev === b.dev && a.ctimeMs === b.ctimeMs && a.size === b.size
 
 /** Makes the folder where it is missing. */
-const openIn = async (folder: string, file: string): Promise<FileHandle> => {
+const openIn = async (folder: string, file: string, flags: number): Promise<FileHandle> => {
   try {
-    return await openNew(file)
+    return await openNew(file, flags)
   } catch (error) {
     if (codeOf(error) !== 'ENOENT') throw error
   }
   await mkdir(folder, { recursive: true, mode: 0o700 })
-  return openNew(file)
+  return openNew(file, flags)
 }
 
 const CHARS_A_WRITE = 256 * 1024
