@@ -1,6 +1,6 @@
 import { Writable } from 'node:stream'
 import { pino } from 'pino'
-import { PinoPretty as pretty } from 'pino-pretty'
+import type { PinoPretty } from 'pino-pretty'
 
 /**
  * What layers need of a logger; pino satisfies it. Component tags (`[DI]`, `[ServerCoordinator]`,
@@ -25,18 +25,20 @@ export interface LogOptions {
 }
 
 /** JSON lines on stdout, or a readable form on a terminal. Secrets are masked on the finished line. */
-export const createLog = (options: LogOptions): Log => {
+export const createLog = async (options: LogOptions): Promise<Log> => {
   const level = options.verbose ? 'debug' : 'info'
   const out = options.sink ?? process.stdout
-  const sink = options.format === 'pretty' ? readable(out) : out
-  return pino(
+  // Thirty modules that only a terminal has use for.
+  const sink = options.format === 'pretty' ? readable((await import('pino-pretty')).PinoPretty, out) : out
+  const log: Log = pino(
     { level, base: null, timestamp: pino.stdTimeFunctions.isoTime },
     { write: (line: string) => void sink.write(options.redact(line)) },
   )
+  return log
 }
 
 /** A line for people: time, level, message, then the fields. Stacks of errors follow in lines of their own. */
-const readable = (out: { write: (text: string) => void }) =>
+const readable = (pretty: typeof PinoPretty, out: { write: (text: string) => void }) =>
   pretty({
     colorize: out === process.stdout && process.stdout.isTTY,
     singleLine: true,

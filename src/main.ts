@@ -28,7 +28,7 @@ const extension = extname(import.meta.filename)
 const { logDir, argv } = takeLogDir(process.argv.slice(2))
 const loaded = loadConfigOrExit({ argv })
 const { config } = loaded
-const log = createLog({
+const log = await createLog({
   verbose: config.verbose,
   format: config.log_format,
   redact: createRedactor(secretsOf(config)),

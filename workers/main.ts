@@ -50,7 +50,7 @@ const loaded = loadConfigOrExit()
 const { config } = loaded
 const redact = createRedactor(secretsOf(config))
 const workerId = `${hostname()}-${process.pid}-${randomBytes(2).toString('hex')}`
-const log = createLog({ verbose: config.verbose, format: config.log_format, redact }).child({
+const log = (await createLog({ verbose: config.verbose, format: config.log_format, redact })).child({
   process: 'worker',
   worker: workerId,
 })
@@ -66,7 +66,6 @@ const version = readVersion()
 const startedAt = new Date().toISOString()
 const leaving = new AbortController()
 const DAY_MS = 86_400_000
-
 const tracing = await startTracing({
   environment: openTelemetryEnvironment(),
   service: 'alex-worker',
@@ -274,6 +273,7 @@ const worker = startWorker({
   log,
 })
 log.info({ slots: config.worker_concurrency, version }, '[DI] worker started')
+void models.load()
 
 const CLOSE_MARGIN_MS = 8000
 /** A session that is not looked after to the end now is by the next worker. */

@@ -1,7 +1,8 @@
 /** The models this worker asks, what they cost, and how much they read. */
 import { createWindowOf } from '../src/agent/context-window.ts'
+import type { Model } from '../src/agent/model.ts'
 import { createOfflineModel } from '../src/agent/offline-model.ts'
-import { createOpenAiModel } from '../src/agent/openai-model.ts'
+import type { OpenAiOptions } from '../src/agent/openai-model.ts'
 import { createPrices } from '../src/agent/prices.ts'
 import { createCalibration } from '../src/agent/tokens.ts'
 import type { Config } from '../src/config.ts'
@@ -9,17 +10,20 @@ import type { Provider } from './trace-task.ts'
 
 export const createModels = (config: Config) => {
   const offline = config.api_key === undefined && config.base_url === undefined
+  const { ask, load } = offline
+    ? { ask: createOfflineModel(), load: async () => {} }
+    : lateOpenAiModel({
+        ...(config.api_key === undefined ? {} : { apiKey: config.api_key }),
+        ...(config.base_url === undefined ? {} : { baseUrl: config.base_url }),
+        ...(config.temperature === undefined ? {} : { temperature: config.temperature }),
+      })
   return {
     /** Without a key and a base URL there is only the offline model. */
     offline,
     provider: providerOf(config),
-    model: offline
-      ? createOfflineModel()
-      : createOpenAiModel({
-          ...(config.api_key === undefined ? {} : { apiKey: config.api_key }),
-          ...(config.base_url === undefined ? {} : { baseUrl: config.base_url }),
-          ...(config.temperature === undefined ? {} : { temperature: config.temperature }),
-        }),
+    model: ask,
+    /** Loads what the first call would otherwise have to wait for. */
+    load,
     // The offline model reads all there is.
     windowOf: offline
       ? async () => Number.POSITIVE_INFINITY
@@ -32,6 +36,21 @@ export const createModels = (config: Config) => {
     /** A task's model and, after it, those to fall back on. */
     namesFor: (model: string): readonly [string, ...string[]] =>
       offline ? ['offline'] : [model, ...config.fallback_models.filter((name) => name !== model)],
+  }
+}
+
+/** The library is a third of all modules of a worker, so its start does not wait for it. */
+const lateOpenAiModel = (options: OpenAiOptions) => {
+  let loading: Promise<Model> | undefined
+  const loaded = () => {
+    loading ??= import('../src/agent/openai-model.ts').then(({ createOpenAiModel }) =>
+      createOpenAiModel(options),
+    )
+    return loading
+  }
+  return {
+    ask: (async (request) => (await loaded())(request)) satisfies Model,
+    load: async () => void (await loaded()),
   }
 }
 

@@ -22,7 +22,7 @@ export interface AppDeps extends BaseDeps {
   sessions: SessionService
   costs: CostService
   fleet: Fleet
-  presets: () => Presets
+  presets: () => Promise<Presets>
   eventStream: EventStream
   cancelledCalls: McpDeps['cancelledCalls']
   /** Where the built web console is, or will be. */

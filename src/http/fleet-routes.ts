@@ -4,13 +4,18 @@ import type { Fleet } from '../tasks/service.ts'
 import { noQuery } from './query.ts'
 import type { ApiEnv } from './request-id.ts'
 
-export const fleetRoutes = ({ fleet, presets }: { fleet: Fleet; presets: () => Presets }): Hono<ApiEnv> =>
+interface FleetDeps {
+  fleet: Fleet
+  presets: () => Promise<Presets>
+}
+
+export const fleetRoutes = ({ fleet, presets }: FleetDeps): Hono<ApiEnv> =>
   new Hono<ApiEnv>()
     .get('/api/workers', async (c) => {
       noQuery(c)
       return c.json(await fleet.workers())
     })
-    .get('/api/presets', (c) => {
+    .get('/api/presets', async (c) => {
       noQuery(c)
-      return c.json(presets())
+      return c.json(await presets())
     })

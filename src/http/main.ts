@@ -5,9 +5,6 @@ import { join } from 'node:path'
 import closeWithGrace from 'close-with-grace'
 import { AGENT_PRESETS, describePresets, TOOL_PRESETS } from '../agent/presets.ts'
 import { createPrices } from '../agent/prices.ts'
-import { gitTools } from '../agent/tools/git/git-tools.ts'
-import { createToolbox } from '../agent/tools/registry.ts'
-import { createSandbox } from '../agent/tools/sandbox.ts'
 import { loadConfigOrExit, namedModels, openTelemetryEnvironment, secretsOf } from '../config.ts'
 import { messageOf } from '../errors.ts'
 import { createLog } from '../log.ts'
@@ -32,13 +29,14 @@ import { readVersion } from '../version.ts'
 import { createApp } from './app.ts'
 import { createEventStream } from './event-stream.ts'
 import { createHttpServer } from './http-server.ts'
+import { toolNames } from './tool-names.ts'
 
 /** Milliseconds in which the process has closed, streams and all. */
 const CLOSE_MS = 5000
 
 const { config } = loadConfigOrExit()
 const redact = createRedactor(secretsOf(config))
-const log = createLog({ verbose: config.verbose, format: config.log_format, redact }).child({
+const log = (await createLog({ verbose: config.verbose, format: config.log_format, redact })).child({
   process: 'api',
 })
 if (config.redis_url === undefined) {
@@ -46,16 +44,6 @@ if (config.redis_url === undefined) {
   process.exit(78)
 }
 
-// Only asked for names here; nothing runs in this process.
-const noTools = { closedDirs: [], env: {} }
-const toolOptions = {
-  ...noTools,
-  sandbox: await createSandbox({ ...noTools, mode: 'off', network: 'none' }),
-}
-const toolbox = createToolbox({
-  ...toolOptions,
-  further: config.enable_git_tools ? gitTools({ ...toolOptions, flock: '', credentials: {} }) : [],
-})
 const stopping = new AbortController()
 const version = readVersion()
 const processId = `api-${hostname()}-${process.pid}-${randomBytes(2).toString('hex')}`
@@ -102,9 +90,9 @@ const app = createApp({
   sessions: createSessionService({ store, archive, redact }),
   costs: createCostService({ store, archive }),
   fleet,
-  presets: () =>
+  presets: async () =>
     describePresets(
-      toolbox.names,
+      await toolNames({ git: config.enable_git_tools }),
       fleet.snapshot().workers.flatMap(({ mcp_tools = [] }) => mcp_tools),
     ),
   eventStream: createEventStream({

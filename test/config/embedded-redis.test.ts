@@ -9,7 +9,7 @@ import { redisMissingMessage } from '../../src/supervisor/installing.ts'
 import { forkFixture, isAlive } from './processes.ts'
 import { tempFolder } from './temp.ts'
 
-const quiet = createLog({ verbose: false, format: 'json', redact: () => '' })
+const quiet = await createLog({ verbose: false, format: 'json', redact: () => '' })
 const OWNER = new URL('fixtures/owner.ts', import.meta.url)
 const Started = z.object({ pid: z.number(), url: z.string() })
 

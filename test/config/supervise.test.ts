@@ -6,7 +6,7 @@ import { supervise } from '../../src/supervise.ts'
 import { forkFixture, isAlive, lines, until } from './processes.ts'
 import { tempFolder } from './temp.ts'
 
-const quiet = createLog({ verbose: false, format: 'json', redact: () => '' })
+const quiet = await createLog({ verbose: false, format: 'json', redact: () => '' })
 const CHILD = join(import.meta.dirname, 'fixtures/child.ts')
 const SUPERVISOR = new URL('fixtures/supervisor.ts', import.meta.url)
 

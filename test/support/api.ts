@@ -73,7 +73,7 @@ export const startApi = async (options: ApiOptions = {}) => {
     sessions: createSessionService({ store, archive, redact }),
     costs: createCostService({ store, archive }),
     fleet,
-    presets: () =>
+    presets: async () =>
       describePresets(
         toolbox.names,
         fleet.snapshot().workers.flatMap(({ mcp_tools = [] }) => mcp_tools),

@@ -3,15 +3,13 @@
  * so any API process can answer any of them, and one that is killed takes nothing with it but its open answers.
  * Who may ask is decided before, as for every route.
  */
-import { randomUUID } from 'node:crypto'
-import { WebStandardStreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js'
-import { isInitializeRequest } from '@modelcontextprotocol/sdk/types.js'
 import { Hono } from 'hono'
 import { z } from 'zod'
 import { readBody } from '../body.ts'
 import { noQuery } from '../query.ts'
 import type { ApiEnv } from '../request-id.ts'
-import { createMcpServers, type McpDeps } from './mcp-server.ts'
+import type { McpAnswer } from './mcp-answer.ts'
+import type { McpDeps } from './mcp-server.ts'
 
 export type { McpDeps }
 
@@ -19,18 +17,18 @@ const SESSION = 'Mcp-Session-Id'
 const Message = z.looseObject({})
 
 export const mcpRoutes = (deps: McpDeps): Hono<ApiEnv> => {
-  const createServer = createMcpServers(deps)
+  let answering: Promise<McpAnswer> | undefined
+  // Many are never asked this way, and the SDK with its validator costs a start a hundred modules more.
+  const load = async () => (await import('./mcp-answer.ts')).createMcpAnswer(deps)
   return new Hono<ApiEnv>().post('/mcp', async (c) => {
     noQuery(c)
-    const parsedBody = await readBody(c, Message)
-    const server = createServer({ ...c.var, client: clientOf(c.req.header(SESSION)) })
-    const transport = new WebStandardStreamableHTTPServerTransport()
-    await server.connect(transport)
-    // Aborts what the request still does; nobody reads its answer.
-    c.req.raw.signal.addEventListener('abort', () => void server.close(), { once: true })
-    const answer = await transport.handleRequest(c.req.raw, { parsedBody })
-    // A name, not a session: it only tells this client's calls from those of others when one is cancelled.
-    if (isInitializeRequest(parsedBody) && answer.ok) answer.headers.set(SESSION, randomUUID())
+    const message = await readBody(c, Message)
+    answering ??= load()
+    const { answer, session } = await (await answering)(c.req.raw, message, {
+      ...c.var,
+      client: clientOf(c.req.header(SESSION)),
+    })
+    if (session !== undefined) answer.headers.set(SESSION, session)
     return answer
   })
 }

@@ -13,7 +13,6 @@ import {
 import { AjvJsonSchemaValidator } from '@modelcontextprotocol/sdk/validation/ajv-provider.js'
 import type { Log } from '../../log.ts'
 import type { Event } from '../../schemas/event.ts'
-import type { Presets } from '../../schemas/preset.ts'
 import type { CancelledCalls } from '../../tasks/cancelled-calls.ts'
 import type { TaskService } from '../../tasks/service.ts'
 import type { TraceContext } from '../../tracing.ts'
@@ -24,7 +23,6 @@ import { createTools } from './tools.ts'
 
 export interface McpDeps {
   tasks: TaskService
-  presets: () => Presets
   cancelledCalls: CancelledCalls
   redact: (text: string) => string
   log: Log
@@ -33,7 +31,7 @@ export interface McpDeps {
   stopping?: AbortSignal
 }
 
-interface Asked {
+export interface Asked {
   requestId: string
   trace?: TraceContext
   /** Names the client among all; absent when it does not say. Its calls cannot be cancelled then. */

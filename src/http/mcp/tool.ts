@@ -7,7 +7,6 @@ import {
 } from '@modelcontextprotocol/sdk/types.js'
 import { z } from 'zod'
 import type { Event } from '../../schemas/event.ts'
-import type { Presets } from '../../schemas/preset.ts'
 import type { TaskService } from '../../tasks/service.ts'
 import type { TraceContext } from '../../tracing.ts'
 import { checked } from '../body.ts'
@@ -18,7 +17,6 @@ export const TaskId = z.string().min(1).max(200).describe('As submit_task or lis
 export interface ToolDeps {
   tasks: TaskService
   orders: TaskOrders
-  presets: () => Presets
   /** Answers waiting callers when this process leaves. */
   stopping?: AbortSignal
 }

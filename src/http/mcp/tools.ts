@@ -1,5 +1,6 @@
 /** What other agents and editors can ask of ALEX over MCP; the same service and schemas as the REST routes. */
 import { z } from 'zod'
+import { AGENT_PRESETS, TOOL_PRESETS } from '../../agent/presets.ts'
 import { MAX_PAGE, Reason, taskFilters } from '../../schemas/request.ts'
 import { CreateTask, Task, TaskCreated, TaskStatus, TaskSummary } from '../../schemas/task.ts'
 import { IdempotencyKey } from '../idempotency.ts'
@@ -20,17 +21,16 @@ export const createTools = (deps: ToolDeps): McpTool[] => [
   cancelTask(deps),
 ]
 
-const submitTask = ({ orders, presets }: ToolDeps): McpTool => {
+const submitTask = ({ orders }: ToolDeps): McpTool => {
   const { shape } = CreateTask
-  const known = presets()
   return defineTool({
     name: 'submit_task',
     title: 'Submit a task',
     description:
       'Hands work to an ALEX agent and returns its task_id at once; the task then runs on its own, whatever becomes of this connection. Call wait_for_task for its answer. The agent sees its workspace and the session, nothing of your conversation: say all it needs to know. Tasks of one session run one after another and remember each other; tasks of different sessions run side by side.',
     input: CreateTask.extend({
-      agent_preset: shape.agent_preset.describe(`The kind of agent: ${namesOf(known.agent_presets)}`),
-      tool_preset: shape.tool_preset.describe(`What its tools may do: ${namesOf(known.tool_presets)}`),
+      agent_preset: shape.agent_preset.describe(`The kind of agent: ${namesOf(AGENT_PRESETS)}`),
+      tool_preset: shape.tool_preset.describe(`What its tools may do: ${namesOf(TOOL_PRESETS)}`),
       idempotency_key: IdempotencyKey.optional().describe(
         'Of your making, 1 to 255 characters: a call repeated with the same key and arguments gives the first task again, not a second one',
       ),
