@@ -126,6 +126,11 @@ export const childEnvironment = (changes: Record<string, string> = {}): NodeJS.P
   ...changes,
 })
 
+/** Where child processes of ours keep their compiled modules, unless somebody said where: they start faster then. */
+export const compileCache = ({ home }: Config): { NODE_COMPILE_CACHE: string } => ({
+  NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] || join(home, 'cache'),
+})
+
 /** Whoever connects knows only the URL, so the password goes there. */
 const withRedisPassword = (config: Config): Config => {
   const url = URL.parse(config.redis_url ?? '')

@@ -8,7 +8,7 @@
 import { rmSync, writeFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { extname, join, resolve } from 'node:path'
-import { EX_CONFIG, loadConfigOrExit, secretsOf, workspaceProblem } from './config.ts'
+import { compileCache, EX_CONFIG, loadConfigOrExit, secretsOf, workspaceProblem } from './config.ts'
 import { type EmbeddedRedis, startEmbeddedRedis } from './embedded-redis.ts'
 import { messageOf } from './errors.ts'
 import { createLog } from './log.ts'
@@ -57,7 +57,7 @@ const child = (name: string, script: string, graceMs: number, redisUrl?: string)
   name,
   argv: [join(root, script), ...argv],
   graceMs,
-  ...(redisUrl === undefined ? {} : { env: { REDIS_URL: redisUrl } }),
+  env: { ...compileCache(config), ...(redisUrl === undefined ? {} : { REDIS_URL: redisUrl }) },
   ...(logDir === undefined ? {} : { output: openLog(logDir, name) }),
 })
 
