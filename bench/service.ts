@@ -49,6 +49,8 @@ export const startService = async (place: Place, { workers, slots, env = {} }: S
     url: client.url,
     client,
     prefix: variables.ALEX_REDIS_PREFIX,
+    /** What its processes were started with, for more of them. */
+    settings: variables,
     pids: { api: api.pid, workers: running.map(({ pid }) => pid) },
     async completed(): Promise<number> {
       const stats = await client.get<{ completed: number; failed: number }>('/api/tasks/stats')
