@@ -35,8 +35,7 @@ export const createFleet = (options: { store: Store; log: Log; self?: ApiAddress
 
   const nowMs = async () => Number((await redis.time())[0]) * 1000
 
-  const readWorkers = async (): Promise<WorkerInfo[]> => {
-    const at = await nowMs()
+  const readWorkers = async (at: number): Promise<WorkerInfo[]> => {
     // Beats from a time to come were made before the clock of Redis was set back.
     const [from, to] = [String(at - ALIVE_MS), String(at + ALIVE_MS)]
     const flat = await redis.zrangebyscore(key('workers'), from, to, 'WITHSCORES')
@@ -47,27 +46,25 @@ export const createFleet = (options: { store: Store; log: Log; self?: ApiAddress
     return infos.flat()
   }
 
-  const readApis = async (): Promise<ApiAddress[]> => {
-    const at = await nowMs()
+  const readApis = async (at: number): Promise<ApiAddress[]> => {
     const texts = await redis.zrangebyscore(key('apis'), String(at - ALIVE_MS), String(at + ALIVE_MS))
     return texts.toSorted().map((text) => Address.parse(JSON.parse(text)))
   }
 
   /** The code with which Redis refuses changes, found by making one. */
-  const refusal = async (): Promise<string | undefined> => {
-    const at = await nowMs()
-    try {
-      await redis.set(key('probe'), '', 'PX', PROBE_MS)
-      await redis.zremrangebyscore(key('workers'), String(at + FORGET_MS), '+inf')
-      if (self) await redis.zadd(key('apis'), at, JSON.stringify(self))
-      await redis.zremrangebyscore(key('apis'), '-inf', String(at - FORGET_MS))
-      await redis.zremrangebyscore(key('apis'), String(at + FORGET_MS), '+inf')
-      return undefined
-    } catch (error) {
-      const code = refusalCode(error)
-      if (code === undefined) throw error
-      return code
-    }
+  const refusal = async (at: number): Promise<string | undefined> => {
+    const changes = redis
+      .pipeline()
+      .set(key('probe'), '', 'PX', PROBE_MS)
+      .zremrangebyscore(key('workers'), String(at + FORGET_MS), '+inf')
+      .zremrangebyscore(key('apis'), '-inf', String(at - FORGET_MS))
+      .zremrangebyscore(key('apis'), String(at + FORGET_MS), '+inf')
+    if (self) changes.zadd(key('apis'), at, JSON.stringify(self))
+    const error = (await changes.exec())?.find(([failure]) => failure)?.[0]
+    if (!error) return undefined
+    const code = refusalCode(error)
+    if (code === undefined) throw error
+    return code
   }
 
   /** Once, when it is first seen and whenever it changes. */
@@ -81,12 +78,12 @@ export const createFleet = (options: { store: Store; log: Log; self?: ApiAddress
   const refresh = async () => {
     const began = performance.now()
     try {
-      await redis.ping()
+      const at = await nowMs()
       const latency = performance.now() - began
       const [refuses, workers, apis, seen, memory, persistence] = await Promise.all([
-        refusal(),
-        readWorkers(),
-        readApis(),
+        refusal(at),
+        readWorkers(at),
+        readApis(at),
         store.overview(),
         redis.info('memory'),
         redis.info('persistence'),
@@ -140,7 +137,7 @@ export const createFleet = (options: { store: Store; log: Log; self?: ApiAddress
   void loop()
 
   return {
-    workers: () => viaRedis(readWorkers()),
+    workers: () => viaRedis(nowMs().then(readWorkers)),
     snapshot: () => now,
     [Symbol.dispose]: () => stopping.abort(),
   }

@@ -1,11 +1,12 @@
-/** Says once a second which folder of sessions this process sees, so that others know whether it is shared. */
+/** Says every few seconds which folder of sessions this process sees, so that others know whether it is shared. */
 import { setTimeout as pause } from 'node:timers/promises'
 import { messageOf } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { Keeping } from './keeping.ts'
 import type { SessionFolder } from './session-folder.ts'
 
-const ANNOUNCE_MS = 1000
+/** Without one for 15 s a process does not count as live. */
+const ANNOUNCE_MS = 3000
 
 export const startPresence = (options: {
   keeping: Keeping

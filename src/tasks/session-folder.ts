@@ -46,6 +46,7 @@ export const openSessionFolder = (options: { sessionDir: string; costDir: string
   let marker: { id: string; stats: Stats } | undefined
 
   const makeMarker = async (): Promise<string> => {
+    await mkdir(sessionDir, { recursive: true, mode: 0o700 })
     const written = `${markerFile}.${randomUUID()}`
     try {
       await writeAll(await openNew(written, WRITE_NEW | constants.O_DSYNC), [`${randomUUID()}\n`])
@@ -68,7 +69,6 @@ export const openSessionFolder = (options: { sessionDir: string; costDir: string
         return null
       })
       if (now && marker && isSameFile(now, marker.stats)) return marker.id
-      if (!now) await mkdir(sessionDir, { recursive: true, mode: 0o700 })
       const id = (now ? await readFile(markerFile, 'utf8') : await makeMarker()).trim()
       if (id === '') throw new FolderProblem(`${markerFile} is empty: remove it, a new one is made`)
       if (now) marker = { id, stats: now }
