@@ -70,7 +70,7 @@ const createResumption = async (redis: Redis, folder: string) => {
       worker: 'bench',
       resume_reason: 'worker_lost',
     }),
-    runAgent: ({ lease: _, assertLease, ...run }) =>
+    runAgent: ({ assertLease, ...run }) =>
       runAgent(
         {
           ...run,
