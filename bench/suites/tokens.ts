@@ -30,7 +30,9 @@ const createReader = () => {
     pieces: () => pieces,
     hasEnded: () => answer !== undefined,
     /** Characters of the answer that did not come live. */
-    missed: () => [...(answer ?? '')].filter((character, i) => text[i] !== character).length,
+    missed: () =>
+      Array.from({ length: answer?.length ?? 0 }, (_, i) => text[i] === answer?.[i]).filter((is) => !is)
+        .length,
     characters: () => answer?.length ?? 0,
   }
 }

@@ -42,7 +42,7 @@ const HEARTBEAT = Buffer.from(': heartbeat\n\n')
 export const createEventStream = (options: Options): EventStream => {
   const { store, feed, archive, metrics } = options
   const frameOf = createFrames(options)
-  const heartbeats = createPulse(HEARTBEAT_MS)
+  const heartbeats = createPulse<(frame: Buffer) => void>(HEARTBEAT_MS, (send) => send(HEARTBEAT))
   const open = new Set<AbortController>()
   options.stopping.addEventListener('abort', () => {
     for (const ending of open) ending.abort()
@@ -61,29 +61,26 @@ export const createEventStream = (options: Options): EventStream => {
     const ending = new AbortController()
     const { signal } = ending
     const end = () => ending.abort()
-    const drop = (why: string) => {
+    const drop = (why: string, isSlow = true) => {
       if (signal.aborted) return
+      if (isSlow) metrics.sseSlowReaders.inc()
       const { requestId: request_id, task_id, session_id } = request
       options.log.info({ request_id, task_id, session_id, why }, '[ServerCoordinator] event stream dropped')
       end()
       to.destroy()
     }
-    const tooSlow = (why: string) => {
-      if (!signal.aborted) metrics.sseSlowReaders.inc()
-      drop(why)
-    }
     const send = (frame: Uint8Array | string) => {
       if (signal.aborted) return
       // Looked at before, so that one event larger than the limit still passes.
-      if (to.writableLength > LAG) tooSlow('the reader is too slow')
+      if (to.writableLength > LAG) drop('the reader is too slow')
       else to.write(frame)
     }
-    const beat = () => send(HEARTBEAT)
 
     metrics.sseConnections.inc()
     open.add(ending)
-    heartbeats.join(beat)
+    heartbeats.join(send)
     to.on('close', end)
+    to.on('error', end)
     if (to.destroyed || options.stopping.aborted) end()
     try {
       send(`retry: 2000\n${named('connected', { session_id: request.session_id })}`)
@@ -93,7 +90,7 @@ export const createEventStream = (options: Options): EventStream => {
         sessionId: start.sessionId,
         after: start.after,
         signal,
-        room: () => roomIn(to, signal, () => tooSlow('the reader takes nothing')),
+        room: () => roomIn(to, signal, () => drop('the reader takes nothing')),
         onEvent(event) {
           if (request.task_id !== undefined && event.task_id !== request.task_id) return
           send(frameOf.event(event))
@@ -120,9 +117,9 @@ export const createEventStream = (options: Options): EventStream => {
         { err: messageOf(error), request_id: request.requestId },
         '[ServerCoordinator] event stream broke',
       )
-      drop('the stream broke')
+      drop('the stream broke', false)
     } finally {
-      heartbeats.leave(beat)
+      heartbeats.leave(send)
       open.delete(ending)
       metrics.sseConnections.dec()
       to.end()

@@ -3,29 +3,29 @@
 /** Into so many parts a period is cut: whoever joined in the same part is served in the same turn of the loop. */
 const PARTS = 60
 
-export const createPulse = (periodMs: number) => {
+/** `beat` must not throw. */
+export const createPulse = <Member>(periodMs: number, beat: (member: Member) => void) => {
   // In the order in which they are due, since all have the same period.
-  const due = new Map<() => void, number>()
+  const due = new Map<Member, number>()
   let part = 0
   let timer: NodeJS.Timeout | undefined
 
   const tick = () => {
     part += 1
-    for (const [beat, at] of due) {
+    for (const [member, at] of due) {
       if (at > part) break
-      due.delete(beat)
-      due.set(beat, part + PARTS)
-      beat()
+      due.delete(member)
+      due.set(member, part + PARTS)
+      beat(member)
     }
   }
   return {
-    /** `beat` is called every period from now on; it must not throw. */
-    join(beat: () => void): void {
-      due.set(beat, part + PARTS)
+    join(member: Member): void {
+      due.set(member, part + PARTS)
       timer ??= setInterval(tick, periodMs / PARTS)
     },
-    leave(beat: () => void): void {
-      due.delete(beat)
+    leave(member: Member): void {
+      due.delete(member)
       if (due.size > 0) return
       clearInterval(timer)
       timer = undefined

@@ -186,7 +186,7 @@ export const createFeed = (options: { subscriber: Redis; store: Store; log: Log 
       },
       gap: behind,
     })
-    f.signal.addEventListener('abort', () => wake(), { once: true })
+    f.signal.addEventListener('abort', behind, { once: true })
     try {
       while (!f.signal.aborted) {
         missed = false

@@ -4,7 +4,7 @@ import type { EphemeralFrame } from './feed.ts'
 
 export type HeldFrames = ReturnType<typeof createHeldFrames>
 
-/** Characters of JSON; beyond that all are dropped, and their text comes with its event. */
+/** Characters; beyond that all are dropped, and their text comes with its event. */
 const MOST = 256 * 1024
 
 export const createHeldFrames = (deliver: (frame: EphemeralFrame) => void) => {
@@ -12,11 +12,15 @@ export const createHeldFrames = (deliver: (frame: EphemeralFrame) => void) => {
   let heard: (EphemeralFrame | string)[] = []
   let size = 0
   const release = (count: number) => {
-    for (const each of heard.splice(0, count)) if (typeof each !== 'string') deliver(each)
+    for (const each of heard.splice(0, count)) {
+      if (typeof each === 'string') continue
+      size -= textOf(each).length
+      deliver(each)
+    }
   }
   return {
     frame(frame: EphemeralFrame) {
-      size += JSON.stringify(frame).length
+      size += textOf(frame).length
       if (size > MOST) {
         heard = []
         size = 0
@@ -32,3 +36,6 @@ export const createHeldFrames = (deliver: (frame: EphemeralFrame) => void) => {
     all: () => release(heard.length),
   }
 }
+
+const textOf = (frame: EphemeralFrame): string =>
+  frame.event_type === 'assistant_message' ? frame.delta : frame.chunk
