@@ -18,8 +18,10 @@ export interface Started {
   pid: number
   /** Ends it and waits until it has. */
   stop: (signal?: NodeJS.Signals) => Promise<void>
-  /** The next line it prints; only of processes that were started with `reads`. */
+  /** The next line it prints; only of files of `bench/`. */
   line: () => Promise<string>
+  /** Gives it a line to read and waits for the one it prints then; only of files of `bench/`. */
+  ask: (order: string) => Promise<string>
 }
 
 export type Place = Awaited<ReturnType<typeof startPlace>>
@@ -38,28 +40,33 @@ export const startPlace = async () => {
   const run = (
     command: string,
     args: readonly string[],
-    { env = {}, reads = false }: { env?: Record<string, string>; reads?: boolean } = {},
+    { env = {}, talks = false }: { env?: Record<string, string>; talks?: boolean } = {},
   ): Started => {
     const child = spawn(command, args, {
       cwd: folder,
       env: { PATH: process.env['PATH'] ?? '', HOME: folder, ...env },
-      stdio: ['ignore', reads ? 'pipe' : log.fd, log.fd],
+      stdio: [talks ? 'pipe' : 'ignore', talks ? 'pipe' : log.fd, log.fd],
     })
     children.push(child)
     const lines = child.stdout && createInterface({ input: child.stdout })[Symbol.asyncIterator]()
+    const line = async () => {
+      const next = await lines?.next()
+      if (!next || next.done) throw new Error(`${args[0]} ended without a word:\n${await said()}`)
+      return next.value
+    }
     return {
       pid: child.pid ?? 0,
       stop: (signal) => stopChild(child, signal),
-      async line() {
-        const next = await lines?.next()
-        if (!next || next.done) throw new Error(`${args[0]} ended without a word:\n${await said()}`)
-        return next.value
+      line,
+      ask(order) {
+        child.stdin?.write(`${order}\n`)
+        return line()
       },
     }
   }
   /** Runs a file of this repository. */
   const node = (file: string, env: Record<string, string> = {}, args: readonly string[] = []) =>
-    run(process.execPath, [...PROFILED, join(ROOT, file), ...args], { env, reads: file.startsWith('bench/') })
+    run(process.execPath, [...PROFILED, join(ROOT, file), ...args], { env, talks: file.startsWith('bench/') })
   const said = async () => (await readFile(join(folder, 'log'), 'utf8')).slice(-2000)
 
   const socket = join(folder, 'redis.sock')

@@ -6,7 +6,7 @@ import type { TaskService } from '../tasks/service.ts'
 import { invalidFields } from './field-errors.ts'
 import { taskNotFound } from './problem.ts'
 import { queryReader } from './query.ts'
-import type { ApiEnv } from './request-id.ts'
+import type { ApiEnv, BodyWriter } from './request-id.ts'
 
 export interface EventStreamRequest {
   /** Absent only when the task's session is not known yet because Redis is away. */
@@ -19,37 +19,41 @@ export interface EventStreamRequest {
   replay?: 'all' | 'none'
   /** For the log. */
   requestId: string
-  /** Aborts when the client goes away. */
-  signal: AbortSignal
 }
 
-/** Answers the whole SSE response, 204 included; throws what `TaskService` throws. */
-export type EventStream = (request: EventStreamRequest) => Promise<Response>
+/** What to write to the client; null when nothing will ever come (204). Throws what `TaskService` throws. */
+export type EventStream = (request: EventStreamRequest) => Promise<BodyWriter | null>
+
+const HEADERS = {
+  'Content-Type': 'text/event-stream',
+  'Cache-Control': 'no-cache, no-transform',
+  'X-Accel-Buffering': 'no',
+}
 
 const sessionQuery = queryReader(SessionEventsQuery.shape)
 const taskQuery = queryReader(TaskEventsQuery.shape)
 
 export const eventRoutes = (deps: { tasks: TaskService; eventStream: EventStream }): Hono<ApiEnv> => {
   const { tasks, eventStream } = deps
+  const answer = async (c: Context<ApiEnv>, asked: Omit<EventStreamRequest, 'requestId'>) => {
+    const write = await eventStream({ ...asked, requestId: c.get('requestId') })
+    if (write === null) return c.body(null, 204)
+    c.env.write = write
+    return c.body(null, 200, HEADERS)
+  }
   return new Hono<ApiEnv>()
     .get('/api/sse', (c) => {
       const { last_event_id, ...asked } = sessionQuery(c)
       const resume = resumeFrom(c, last_event_id)
       if (c.req.method === 'HEAD') return headOnly(c)
-      return eventStream({ ...asked, ...resume, requestId: c.get('requestId'), signal: c.req.raw.signal })
+      return answer(c, { ...asked, ...resume })
     })
     .get('/api/tasks/:id/events', async (c) => {
       const resume = resumeFrom(c, taskQuery(c).last_event_id)
       const task_id = c.req.param('id')
       const session = await sessionOf(tasks, task_id)
       if (c.req.method === 'HEAD') return headOnly(c)
-      return eventStream({
-        task_id,
-        ...session,
-        ...resume,
-        requestId: c.get('requestId'),
-        signal: c.req.raw.signal,
-      })
+      return answer(c, { task_id, ...session, ...resume })
     })
 }
 

@@ -1,4 +1,6 @@
 /** The SSE answers: a session's or a task's events over the feed, bounded in bytes, resumed by id. */
+import { once } from 'node:events'
+import type { ServerResponse } from 'node:http'
 import { setTimeout as pause } from 'node:timers/promises'
 import { messageOf, RedisUnavailable } from '../errors.ts'
 import type { Log } from '../log.ts'
@@ -11,6 +13,7 @@ import type { TaskRecord } from '../tasks/record.ts'
 import type { Store } from '../tasks/store.ts'
 import type { EventView, View } from '../tasks/view.ts'
 import type { EventStream, EventStreamRequest } from './event-routes.ts'
+import { createPulse } from './pulse.ts'
 
 interface Options {
   store: Store
@@ -26,7 +29,7 @@ interface Options {
 
 const HEARTBEAT_MS = 15_000
 const REPLAY = 1000
-/** Bytes buffered for one reader before the log is read no further. */
+/** Bytes buffered for one reader beyond which it is sent no live pieces. */
 const BUFFER = 128 * 1024
 /** Bytes a live reader may lag behind; then it is dropped and resumes by id. */
 const LAG = 1024 * 1024
@@ -34,121 +37,93 @@ const LAG = 1024 * 1024
 const STUCK_MS = 30_000
 const OUTAGE_RETRY_MS = 250
 
-const HEADERS = {
-  'Content-Type': 'text/event-stream',
-  'Cache-Control': 'no-cache, no-transform',
-  'X-Accel-Buffering': 'no',
-}
-
-const encoder = new TextEncoder()
+const HEARTBEAT = Buffer.from(': heartbeat\n\n')
 
 export const createEventStream = (options: Options): EventStream => {
   const { store, feed, archive, metrics } = options
   const frameOf = createFrames(options)
+  const heartbeats = createPulse<(frame: Buffer) => void>(HEARTBEAT_MS, (send) => send(HEARTBEAT))
+  const open = new Set<AbortController>()
+  options.stopping.addEventListener('abort', () => {
+    for (const ending of open) ending.abort()
+  })
 
   return async (request) => {
     const known = await findStart(request).catch((error: unknown) => {
       if (error instanceof RedisUnavailable) return null
       throw error
     })
-    if (known === 'nothing more') return new Response(null, { status: 204 })
-    return new Response(open(request, known), { headers: HEADERS })
+    if (known === 'nothing more') return null
+    return (to) => void pour(request, known, to)
   }
 
-  function open(request: EventStreamRequest, known: Start | null): ReadableStream<Uint8Array> {
-    const { requestId: request_id, task_id, session_id } = request
-    const log = options.log.child({ request_id, task_id, session_id })
+  async function pour(request: EventStreamRequest, known: Start | null, to: ServerResponse): Promise<void> {
     const ending = new AbortController()
-    const signal = AbortSignal.any([request.signal, options.stopping, ending.signal])
-    let readerIsReady = () => {}
-    // Errored or given up by its reader: it can be neither closed nor written to.
-    let broken = false
-    return new ReadableStream<Uint8Array>(
-      {
-        start(controller) {
-          metrics.sseConnections.inc()
-          const heartbeat = setInterval(() => send(': heartbeat\n\n'), HEARTBEAT_MS)
-          const room = async () => {
-            if ((controller.desiredSize ?? 0) > 0) return
-            const stuck = setTimeout(() => tooSlow('the reader takes nothing'), STUCK_MS)
-            const { promise, resolve } = Promise.withResolvers<void>()
-            readerIsReady = resolve
-            const stop = () => resolve()
-            signal.addEventListener('abort', stop, { once: true })
-            await promise
-            signal.removeEventListener('abort', stop)
-            clearTimeout(stuck)
-          }
-          const fail = (why: string) => {
-            if (ending.signal.aborted) return
-            broken = true
-            log.info({ why }, '[ServerCoordinator] event stream dropped')
-            ending.abort()
-            controller.error(new Error(why))
-          }
-          const tooSlow = (why: string) => {
-            if (!ending.signal.aborted) metrics.sseSlowReaders.inc()
-            fail(why)
-          }
-          const send = (frame: Uint8Array | string) => {
-            if (signal.aborted) return
-            // Looked at before, so that one event larger than the limit still passes.
-            if ((controller.desiredSize ?? 0) < -LAG) tooSlow('the reader is too slow')
-            else controller.enqueue(typeof frame === 'string' ? encoder.encode(frame) : frame)
-          }
-          const run = async () => {
-            send(`retry: 2000\n${named('connected', { session_id: request.session_id })}`)
-            const start = known ?? (await startWhenBack(request, signal))
-            if (start === null || start === 'nothing more') return
-            await feed.follow({
-              sessionId: start.sessionId,
-              after: start.after,
-              signal,
-              room,
-              onEvent(event) {
-                if (request.task_id !== undefined && event.task_id !== request.task_id) return
-                send(frameOf.event(event))
-                metrics.sseEventsSent.inc({ kind: 'durable' })
-                if (request.task_id !== undefined && isTerminal(event)) ending.abort()
-              },
-              onEphemeral(frame) {
-                if (request.task_id !== undefined && frame.task_id !== request.task_id) return
-                // May be dropped: a reader that lags gets the text with the durable event.
-                if ((controller.desiredSize ?? 0) <= 0) return
-                send(frameOf.ephemeral(frame))
-                metrics.sseEventsSent.inc({ kind: 'ephemeral' })
-              },
-              onTruncated(gap) {
-                // A task is trimmed whole, and who gave no id has missed nothing at the start.
-                if (request.task_id !== undefined) return
-                if (request.lastEventId === undefined && gap.asked === start.after) return
-                send(named('log_truncated', gap))
-              },
-              ...(request.task_id === undefined ? {} : { goesOn: stillThere(request.task_id) }),
-            })
-          }
-          const runToItsEnd = async () => {
-            try {
-              await run()
-              if (!broken) controller.close()
-            } catch (error) {
-              log.warn({ err: messageOf(error) }, '[ServerCoordinator] event stream broke')
-              fail('the stream broke')
-            } finally {
-              clearInterval(heartbeat)
-              metrics.sseConnections.dec()
-            }
-          }
-          void runToItsEnd()
+    const { signal } = ending
+    const end = () => ending.abort()
+    const drop = (why: string, isSlow = true) => {
+      if (signal.aborted) return
+      if (isSlow) metrics.sseSlowReaders.inc()
+      const { requestId: request_id, task_id, session_id } = request
+      options.log.info({ request_id, task_id, session_id, why }, '[ServerCoordinator] event stream dropped')
+      end()
+      to.destroy()
+    }
+    const send = (frame: Uint8Array | string) => {
+      if (signal.aborted) return
+      // Looked at before, so that one event larger than the limit still passes.
+      if (to.writableLength > LAG) drop('the reader is too slow')
+      else to.write(frame)
+    }
+
+    metrics.sseConnections.inc()
+    open.add(ending)
+    heartbeats.join(send)
+    to.on('close', end)
+    to.on('error', end)
+    if (to.destroyed || options.stopping.aborted) end()
+    try {
+      send(`retry: 2000\n${named('connected', { session_id: request.session_id })}`)
+      const start = known ?? (await startWhenBack(request, signal))
+      if (start === null || start === 'nothing more') return
+      await feed.follow({
+        sessionId: start.sessionId,
+        after: start.after,
+        signal,
+        room: () => roomIn(to, signal, () => drop('the reader takes nothing')),
+        onEvent(event) {
+          if (request.task_id !== undefined && event.task_id !== request.task_id) return
+          send(frameOf.event(event))
+          metrics.sseEventsSent.inc({ kind: 'durable' })
+          if (request.task_id !== undefined && isTerminal(event)) end()
         },
-        pull: () => readerIsReady(),
-        cancel: () => {
-          broken = true
-          ending.abort()
+        onEphemeral(frame) {
+          if (request.task_id !== undefined && frame.task_id !== request.task_id) return
+          // May be dropped: a reader that lags gets the text with the durable event.
+          if (to.writableLength > BUFFER) return
+          send(frameOf.ephemeral(frame))
+          metrics.sseEventsSent.inc({ kind: 'ephemeral' })
         },
-      },
-      new ByteLengthQueuingStrategy({ highWaterMark: BUFFER }),
-    )
+        onTruncated(gap) {
+          // A task is trimmed whole, and who gave no id has missed nothing at the start.
+          if (request.task_id !== undefined) return
+          if (request.lastEventId === undefined && gap.asked === start.after) return
+          send(named('log_truncated', gap))
+        },
+        ...(request.task_id === undefined ? {} : { goesOn: stillThere(request.task_id) }),
+      })
+    } catch (error) {
+      options.log.warn(
+        { err: messageOf(error), request_id: request.requestId },
+        '[ServerCoordinator] event stream broke',
+      )
+      drop('the stream broke', false)
+    } finally {
+      heartbeats.leave(send)
+      open.delete(ending)
+      metrics.sseConnections.dec()
+      to.end()
+    }
   }
 
   /** `nothing more`: the task has ended and the client has seen its terminal event, or it does not exist. */
@@ -189,6 +164,14 @@ interface Start {
   after: string
 }
 
+/** Resolves when the reader has taken what was written, or is gone. `stuck` is called when it takes nothing. */
+const roomIn = async (to: ServerResponse, signal: AbortSignal, stuck: () => void): Promise<void> => {
+  if (!to.writableNeedDrain) return
+  const timer = setTimeout(stuck, STUCK_MS)
+  await once(to, 'drain', { signal }).catch(() => {})
+  clearTimeout(timer)
+}
+
 const hasNothingAfter = (record: TaskRecord, after: string): boolean =>
   record.end_id !== undefined && compareIds(after, record.end_id) >= 0
 
@@ -198,12 +181,12 @@ const createFrames = ({ view, redact }: Pick<Options, 'view' | 'redact'>) => {
   const live = new WeakMap<EphemeralFrame, Uint8Array>()
   return {
     event(event: Event): Uint8Array {
-      const made = durable.get(event) ?? encoder.encode(durableFrame(view(event)))
+      const made = durable.get(event) ?? Buffer.from(durableFrame(view(event)))
       durable.set(event, made)
       return made
     },
     ephemeral(frame: EphemeralFrame): Uint8Array {
-      const made = live.get(frame) ?? encoder.encode(named(frame.event_type, masked(frame, redact)))
+      const made = live.get(frame) ?? Buffer.from(named(frame.event_type, masked(frame, redact)))
       live.set(frame, made)
       return made
     },

@@ -1,18 +1,37 @@
 /** An app behind node's HTTP server. What never reaches the app (broken HTTP) is answered here, in the same form. */
 import { randomUUID } from 'node:crypto'
-import { createServer, type Server, STATUS_CODES } from 'node:http'
+import { createServer, type Server, ServerResponse, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { getRequestListener, RequestError } from '@hono/node-server'
+import { getRequestListener, type Http2Bindings, type HttpBindings, RequestError } from '@hono/node-server'
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import type { Hono } from 'hono'
 import { bodyOf, PROBLEM_JSON, Problem } from './problem.ts'
 import type { ApiEnv } from './request-id.ts'
 
 /** The server is not listening yet; its owner listens and closes. */
 export const createHttpServer = (app: Hono<ApiEnv>): Server => {
-  const listener = getRequestListener(app.fetch, { errorHandler: answerFailure })
+  const answerTo = async (request: Request, { outgoing }: HttpBindings | Http2Bindings) => {
+    const env: ApiEnv['Bindings'] = {}
+    const answer = await app.fetch(request, env)
+    if (env.write === undefined || !(outgoing instanceof ServerResponse)) return answer
+    outgoing.writeHead(answer.status, Object.fromEntries(answer.headers))
+    // Sent by itself, so that what node keeps of it is one string and not the thirty it was put together from.
+    outgoing.flushHeaders()
+    forget(outgoing)
+    env.write(outgoing)
+    return RESPONSE_ALREADY_SENT
+  }
+  const listener = getRequestListener(answerTo, { errorHandler: answerFailure })
   const server = createServer((request, answer) => void listener(request, answer))
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => answerBroken(error, socket))
   return server
+}
+
+/** Lets go of what was asked, which nobody looks at again and a stream would keep for as long as it lives. */
+const forget = (outgoing: ServerResponse): void => {
+  outgoing.removeAllListeners('close')
+  outgoing.req.headers = {}
+  outgoing.req.rawHeaders = []
 }
 
 /** A Host or a target that makes no URL; anything else the app itself should have answered. */

@@ -1,8 +1,16 @@
 import { randomUUID } from 'node:crypto'
+import type { ServerResponse } from 'node:http'
 import type { MiddlewareHandler } from 'hono'
 import type { TraceContext } from '../tracing.ts'
 
+/** Writes the body of an answer whose head has been sent, and ends it. */
+export type BodyWriter = (to: ServerResponse) => void
+
 export interface ApiEnv {
+  Bindings: {
+    /** Set by a handler whose body outlives it: a ReadableStream would cost twice the memory of the connection. */
+    write?: BodyWriter
+  }
   Variables: {
     requestId: string
     /** Where the spans below this request hang; absent when tracing is off. */

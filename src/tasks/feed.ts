@@ -9,8 +9,10 @@ import type { Redis } from 'ioredis'
 import { z } from 'zod'
 import { messageOf, RedisUnavailable } from '../errors.ts'
 import type { Log } from '../log.ts'
-import { EphemeralEvent, type Event, isTerminal } from '../schemas/event.ts'
+import { EphemeralEvent, type Event } from '../schemas/event.ts'
+import { createAttempts, type KnownAttempts } from './attempts.ts'
 import { compareIds, eventOf, LOG_START } from './event-log.ts'
+import { createHeldFrames, type HeldFrames } from './held-frames.ts'
 import type { Store } from './store.ts'
 
 export type EphemeralFrame = EphemeralEvent & { session_id: string; task_id: string; timestamp: string }
@@ -38,16 +40,23 @@ export interface FollowOptions {
   goesOn?: () => Promise<boolean>
 }
 
+interface Channel extends KnownAttempts {
+  listeners: Set<Listener>
+  lastId: string
+}
+
 export type Feed = ReturnType<typeof createFeed>
 
 const RECONCILE_MS = 15_000
 const OUTAGE_RETRY_MS = 250
 const PAGE = 200
-const ATTEMPTS_KEPT = 500
+/** Sessions compared at once: what is made for a comparison is to die young. */
+const COMPARED = 200
 
 export const createFeed = (options: { subscriber: Redis; store: Store; log: Log }) => {
   const { subscriber, store, log } = options
-  const channels = new Map<string, { listeners: Set<Listener>; lastId: string; attempts: Attempts }>()
+  const channels = new Map<string, Channel>()
+  const attempts = createAttempts(store, log)
   const channelOf = (sessionId: string) => store.key('events', sessionId)
   const prefix = channelOf('')
 
@@ -64,12 +73,12 @@ export const createFeed = (options: { subscriber: Redis; store: Store; log: Log 
       return
     }
     if ('frame' in message) {
-      if (!message.frame || !state.attempts.admits(message.frame)) return
+      if (!message.frame || !attempts.admits(state, message.frame)) return
       for (const listener of state.listeners) listener.ephemeral(message.frame)
       return
     }
     state.lastId = message.id
-    if (message.event) state.attempts.see(message.event)
+    if (message.event) attempts.see(state, message.event)
     for (const listener of state.listeners) listener.durable(message)
   })
 
@@ -84,18 +93,22 @@ export const createFeed = (options: { subscriber: Redis; store: Store; log: Log 
     )
   })
 
-  const reconcile = async () => {
-    const known = [...channels].map(([id, { lastId }]) => ({ id, lastId }))
-    if (known.length === 0) return
-    const found = await store.lastIds(known.map(({ id }) => id))
-    known.forEach(({ id, lastId }, i) => {
+  const compare = async (ids: readonly string[]) => {
+    const known = ids.map((id) => channels.get(id)?.lastId)
+    const found = await store.lastIds(ids)
+    ids.forEach((id, i) => {
       const state = channels.get(id)
       const last = found[i] ?? LOG_START
       // Further on: something was missed. Further back: Redis lost its last writes, or all.
-      if (!state || (compareIds(last, state.lastId) <= 0 && compareIds(last, lastId) >= 0)) return
+      if (!state || (compareIds(last, state.lastId) <= 0 && compareIds(last, known[i] ?? LOG_START) >= 0))
+        return
       state.lastId = last
       for (const listener of state.listeners) listener.gap()
     })
+  }
+  const reconcile = async () => {
+    const ids = [...channels.keys()]
+    while (ids.length > 0) await compare(ids.splice(0, COMPARED))
   }
   const timer = setInterval(() => {
     reconcile().catch((error: unknown) =>
@@ -106,10 +119,9 @@ export const createFeed = (options: { subscriber: Redis; store: Store; log: Log 
   /** Resolves when subscribed; until then (Redis away) nothing is heard, and `gap` is called once it is back. */
   const listen = async (sessionId: string, listener: Listener): Promise<() => void> => {
     const existing = channels.get(sessionId)
-    const state = existing ?? {
-      listeners: new Set<Listener>(),
+    const state: Channel = existing ?? {
+      listeners: new Set(),
       lastId: LOG_START,
-      attempts: createAttempts(store, log),
     }
     state.listeners.add(listener)
     channels.set(sessionId, state)
@@ -146,6 +158,7 @@ export const createFeed = (options: { subscriber: Redis; store: Store; log: Log 
     let told = LOG_START
     let doubtful = false
     let wake = () => {}
+    let held: HeldFrames | undefined
     const behind = () => {
       live = false
       missed = true
@@ -154,7 +167,7 @@ export const createFeed = (options: { subscriber: Redis; store: Store; log: Log 
     }
     const deliver = (event: Event) => {
       const state = channels.get(f.sessionId)
-      state?.attempts.see(event)
+      if (state) attempts.see(state, event)
       if (state && compareIds(event.id, state.lastId) > 0) state.lastId = event.id
       last = event.id
       f.onEvent(event)
@@ -162,15 +175,18 @@ export const createFeed = (options: { subscriber: Redis; store: Store; log: Log 
     const stop = await listen(f.sessionId, {
       durable(message) {
         if (compareIds(message.id, last) <= 0) return
+        if (!live) held?.event(message.id)
         if (live && message.event && message.prev === last) deliver(message.event)
         else behind()
       },
       ephemeral(frame) {
-        if (live) f.onEphemeral?.(frame)
+        if (!f.onEphemeral) return
+        if (live) f.onEphemeral(frame)
+        else (held ??= createHeldFrames(f.onEphemeral)).frame(frame)
       },
       gap: behind,
     })
-    f.signal.addEventListener('abort', () => wake(), { once: true })
+    f.signal.addEventListener('abort', behind, { once: true })
     try {
       while (!f.signal.aborted) {
         missed = false
@@ -183,10 +199,13 @@ export const createFeed = (options: { subscriber: Redis; store: Store; log: Log 
           for (const event of page) {
             await f.room()
             if (f.signal.aborted) return
+            held?.before(event.id)
             deliver(event)
           }
           if (page.length > 0 || missed) continue
           live = true
+          held?.all()
+          held = undefined
           if (doubtful && f.goesOn && !(await f.goesOn())) return
           doubtful = missed
         } catch (error) {
@@ -210,44 +229,6 @@ export const createFeed = (options: { subscriber: Redis; store: Store; log: Log 
     [Symbol.dispose]() {
       clearInterval(timer)
       subscriber.disconnect()
-    },
-  }
-}
-
-type Attempts = ReturnType<typeof createAttempts>
-
-/** Knows which attempt of each task is at work, so that frames of an older one or of an ended task go no further. */
-const createAttempts = (store: Store, log: Log) => {
-  const newest = new Map<string, number>()
-  const asked = new Set<string>()
-  const note = (taskId: string, attempt: number) => {
-    newest.set(taskId, Math.max(attempt, newest.get(taskId) ?? 0))
-    if (newest.size > ATTEMPTS_KEPT) newest.delete(newest.keys().next().value ?? '')
-  }
-  const lookUp = async (taskId: string) => {
-    if (asked.has(taskId)) return
-    asked.add(taskId)
-    try {
-      const record = await store.get(taskId)
-      note(taskId, record && record.ended_at === undefined ? record.attempt : Number.POSITIVE_INFINITY)
-    } finally {
-      asked.delete(taskId)
-    }
-  }
-  return {
-    see(event: Event) {
-      if (event.event_type === 'task_started' || event.event_type === 'task_resumed')
-        note(event.task_id, event.attempt)
-      else if (isTerminal(event)) note(event.task_id, Number.POSITIVE_INFINITY)
-    },
-    /** A task met for the first time is looked up; its frames are dropped until that is done. */
-    admits(frame: EphemeralFrame): boolean {
-      const known = newest.get(frame.task_id)
-      if (known !== undefined) return frame.attempt >= known
-      lookUp(frame.task_id).catch((error: unknown) =>
-        log.debug({ err: messageOf(error) }, '[ServerCoordinator] look up an attempt'),
-      )
-      return false
     },
   }
 }

@@ -119,6 +119,72 @@ test('a live message that cannot be read is taken from the log', async () => {
   await reader.stop()
 })
 
+/** A follower that reads the log no further until `goOn`; `heard` tells what came to this process meanwhile. */
+const held = async (open: OpenStore, session: string, first: string) => {
+  const seen: string[] = []
+  const heard: string[] = []
+  const gate = Promise.withResolvers<void>()
+  let going = true
+  const follower = follow(open, session, {
+    room: () => (going ? Promise.resolve() : gate.promise),
+    onEvent: (event) => void seen.push(event.id),
+    onEphemeral: (frame) => void seen.push('delta' in frame ? frame.delta : ''),
+  })
+  await vi.waitUntil(() => seen.includes(first), SOON)
+  const stop = await open.feed.listen(session, {
+    durable: ({ id }) => void heard.push(id),
+    ephemeral: (frame) => void heard.push('delta' in frame ? frame.delta : ''),
+    gap: () => {},
+  })
+  going = false
+  return {
+    seen,
+    until: (what: string) => vi.waitUntil(() => heard.includes(what), SOON),
+    goOn: gate.resolve,
+    stop() {
+      stop()
+      return follower.stop()
+    },
+  }
+}
+
+test('pieces that are heard while the log is read keep their places between its events', async () => {
+  await using open = openStore()
+  const session = newSession()
+  const task = await runTask(open.store, session)
+  const [, started] = await logIds(open.store, session)
+  const reader = await held(open, session, started as string)
+  const [read] = await task.append(large(70_000))
+  await task.say('first')
+  const [next] = await task.append(step(1))
+  await task.say('second')
+  await task.say('third')
+  await reader.until('third')
+  expect(reader.seen.at(-1)).toBe(started)
+  reader.goOn()
+  await vi.waitUntil(() => reader.seen.includes('third'), SOON)
+  expect(reader.seen.slice(2)).toEqual([read, 'first', next, 'second', 'third'])
+  await reader.stop()
+})
+
+test('pieces that are too many to hold are dropped, what follows is not', async () => {
+  await using open = openStore()
+  const session = newSession()
+  const task = await runTask(open.store, session)
+  const [, started] = await logIds(open.store, session)
+  const reader = await held(open, session, started as string)
+  const [read] = await task.append(large(70_000))
+  const much = 'x'.repeat(200_000)
+  await task.say(much)
+  await task.say(`${much}y`)
+  await task.say('after')
+  await reader.until('after')
+  reader.goOn()
+  await vi.waitUntil(() => reader.seen.includes('after'), SOON)
+  expect(reader.seen.slice(2)).toEqual([read, 'after'])
+  await reader.stop()
+})
+
 test('what is too large to publish is read once for all who follow', async () => {
   await using open = openStore()
   const session = newSession()
