@@ -22,7 +22,12 @@ import { startWorker } from '../workers/worker.ts'
 const ITERATIONS = 10
 const [, , tasks = '100', slots = '1'] = process.argv
 const prefix = `{bench-${randomUUID()}}`
-const log = createLog({ verbose: false, format: 'json', redact: (text) => text, sink: { write: () => {} } })
+const log = await createLog({
+  verbose: false,
+  format: 'json',
+  redact: (text) => text,
+  sink: { write: () => {} },
+})
 
 const connect = () => new Redis(process.env['REDIS_URL'] ?? '', { maxRetriesPerRequest: null })
 const redis = connect()

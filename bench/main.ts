@@ -7,12 +7,32 @@ import { availableParallelism, cpus, totalmem } from 'node:os'
 import { parseArgs } from 'node:util'
 import { type Figure, isMet, type Suite, table } from './report.ts'
 import { cancel } from './suites/cancel.ts'
+import { events } from './suites/events.ts'
+import { flatness } from './suites/flatness.ts'
+import { idle } from './suites/idle.ts'
 import { iteration } from './suites/iteration.ts'
+import { resume } from './suites/resume.ts'
+import { scaleOut } from './suites/scale-out.ts'
 import { start } from './suites/start.ts'
+import { startup } from './suites/startup.ts'
 import { submit } from './suites/submit.ts'
 import { throughput } from './suites/throughput.ts'
+import { tokens } from './suites/tokens.ts'
 
-const SUITES: readonly Suite[] = [throughput, iteration, submit, start, cancel]
+const SUITES: readonly Suite[] = [
+  throughput,
+  iteration,
+  submit,
+  start,
+  events,
+  tokens,
+  cancel,
+  resume,
+  scaleOut,
+  startup,
+  idle,
+  flatness,
+]
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

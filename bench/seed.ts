@@ -35,7 +35,7 @@ export const makeTemplate = async (place: Place): Promise<Template> => {
   const { keeping } = opened.store
   const { task_id, session_id } = await service.client.submit()
   await service.client.get(`/api/tasks/${task_id}?wait_s=10`)
-  const [record] = await Array.fromAsync(keeping.records(session_id))
+  const [record] = await Array.fromAsync(keeping.records((await keeping.contents(session_id)).tasks))
   const entries = await keeping.rawPage(session_id, '0-0', '+', 1000)
   if (record?.['status'] !== 'completed') throw new Error('the task did not complete')
   return { record, entries }
