@@ -3,7 +3,6 @@ import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
 import { setTimeout as pause } from 'node:timers/promises'
 import closeWithGrace from 'close-with-grace'
-import { z } from 'zod'
 import { renderSystemPrompt } from '../src/agent/prompts/system-prompt.ts'
 import { runAgent } from '../src/agent/run-agent.ts'
 import {
@@ -13,7 +12,7 @@ import {
   secretsOf,
   workspaceProblem,
 } from '../src/config.ts'
-import { LeaseLost, messageOf } from '../src/errors.ts'
+import { messageOf } from '../src/errors.ts'
 import { createHttpServer } from '../src/http/http-server.ts'
 import { createOpsApp } from '../src/http/ops.ts'
 import { createLog } from '../src/log.ts'
@@ -22,7 +21,6 @@ import { onParentGone } from '../src/parent-watch.ts'
 import { createRedactor } from '../src/redact.ts'
 import { connectRedis } from '../src/redis.ts'
 import type { WorkerInfo } from '../src/schemas/health.ts'
-import { Todo } from '../src/schemas/session.ts'
 import { createArchive } from '../src/tasks/archive.ts'
 import { createKeepSession } from '../src/tasks/keep-session.ts'
 import { startPresence } from '../src/tasks/presence.ts'
@@ -41,7 +39,9 @@ import { createLiveness } from './liveness.ts'
 import { createModels } from './models.ts'
 import { observeEmitter, observeModel, observeState, observeStore } from './observe.ts'
 import { createRunTask } from './run-task.ts'
+import { createSpareMemory } from './spare-memory.ts'
 import { createThrottle } from './throttle.ts'
+import { createTodos } from './todos.ts'
 import { createTools } from './tools.ts'
 import { createTraceTask } from './trace-task.ts'
 import { startWorker } from './worker.ts'
@@ -144,16 +144,7 @@ const runTask = createRunTask({
           workspace: workspace.path,
           assertLease,
           guard,
-          todos: {
-            async read() {
-              const stored = await store.readTodos(run.task.session_id)
-              return stored === null ? [] : z.array(Todo).parse(JSON.parse(stored))
-            },
-            async write(todos) {
-              const result = await store.writeTodos(lease, JSON.stringify(todos))
-              if (result.verdict !== 'ok') throw new LeaseLost(result.why)
-            },
-          },
+          todos: createTodos(store, run.task.session_id, lease),
         },
       },
       {
@@ -250,6 +241,7 @@ const heartbeat = createHeartbeat({
   onPurge: (sessionIds) => keeper.purge(sessionIds),
   log,
 })
+const spareMemory = createSpareMemory({ isIdle: () => activations.count() === 0 })
 const liveness = createLiveness({
   waiting: () => queue.waiting(),
   hasFreeSlot: () => activations.count() < config.worker_concurrency,
@@ -265,6 +257,7 @@ const worker = startWorker({
   heartbeat,
   runTask: (job) => {
     liveness.picked()
+    spareMemory.worked()
     return runTask(job)
   },
   concurrency: config.worker_concurrency,
@@ -285,6 +278,7 @@ const { close } = closeWithGrace(
     leaving.abort()
     await worker.drain()
     presence[Symbol.dispose]()
+    spareMemory[Symbol.dispose]()
     await Promise.all([Promise.race([keeper.stop(), pause(KEEPER_CLOSE_MS)]), mcp[Symbol.asyncDispose]()])
     await guard[Symbol.asyncDispose]()
     if (redis.status === 'ready') await store.forgetWorker(workerId).catch(() => {})
