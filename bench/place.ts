@@ -7,12 +7,17 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as pause } from 'node:timers/promises'
 import { Redis } from 'ioredis'
+import { NODE_FLAGS } from '../src/node-flags.ts'
 
 const ROOT = join(import.meta.dirname, '..')
 const READY_MS = 30_000
 /** Where each process that leaves well writes a CPU profile of its life. */
 const PROFILES = process.env['BENCH_PROFILES']
 const PROFILED = PROFILES === undefined ? [] : ['--cpu-prof', '--cpu-prof-dir', PROFILES]
+
+/** As the service is started in production. */
+const flagsOf = (file: string) =>
+  file === 'src/http/main.ts' || file === 'workers/main.ts' ? NODE_FLAGS : []
 
 export interface Started {
   pid: number
@@ -66,7 +71,10 @@ export const startPlace = async () => {
   }
   /** Runs a file of this repository. */
   const node = (file: string, env: Record<string, string> = {}, args: readonly string[] = []) =>
-    run(process.execPath, [...PROFILED, join(ROOT, file), ...args], { env, talks: file.startsWith('bench/') })
+    run(process.execPath, [...PROFILED, ...flagsOf(file), join(ROOT, file), ...args], {
+      env,
+      talks: file.startsWith('bench/'),
+    })
   const said = async () => (await readFile(join(folder, 'log'), 'utf8')).slice(-2000)
 
   const socket = join(folder, 'redis.sock')

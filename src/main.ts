@@ -12,6 +12,7 @@ import { compileCache, EX_CONFIG, loadConfigOrExit, secretsOf, workspaceProblem 
 import { type EmbeddedRedis, startEmbeddedRedis } from './embedded-redis.ts'
 import { messageOf } from './errors.ts'
 import { createLog } from './log.ts'
+import { NODE_FLAGS } from './node-flags.ts'
 import { createRedactor } from './redact.ts'
 import { supervise } from './supervise.ts'
 import { acquireLock, type Lock } from './supervisor/lock.ts'
@@ -55,7 +56,7 @@ const startRedis = (crashed?: EmbeddedRedis) =>
 
 const child = (name: string, script: string, graceMs: number, redisUrl?: string) => ({
   name,
-  argv: [join(root, script), ...argv],
+  argv: [...NODE_FLAGS, join(root, script), ...argv],
   graceMs,
   env: { ...compileCache(config), ...(redisUrl === undefined ? {} : { REDIS_URL: redisUrl }) },
   ...(logDir === undefined ? {} : { output: openLog(logDir, name) }),

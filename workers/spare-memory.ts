@@ -5,7 +5,7 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 
-type Collect = (options: { type: 'major'; execution: 'async'; flavor: 'last-resort' }) => Promise<void>
+type Collect = (options: { type: 'major'; execution: 'async' }) => Promise<void>
 
 export interface SpareMemory extends Disposable {
   /** To be told whenever there is work. */
@@ -23,7 +23,7 @@ export interface SpareMemoryOptions {
 
 export const createSpareMemory = ({
   isIdle,
-  quietMs = 3000,
+  quietMs = 10_000,
   betweenMs = 60_000,
 }: SpareMemoryOptions): SpareMemory => {
   // Not by a flag of the process, so that it holds however that was started.
@@ -42,7 +42,7 @@ export const createSpareMemory = ({
     const early = next - performance.now()
     if (!isIdle() || early > 0) return wait(Math.max(quietMs, early))
     next = performance.now() + betweenMs
-    void collect({ type: 'major', execution: 'async', flavor: 'last-resort' })
+    void collect({ type: 'major', execution: 'async' })
   }
   return {
     worked() {

@@ -6,6 +6,7 @@ import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { z } from 'zod'
 import { loadConfig } from '../../src/config.ts'
+import { NODE_FLAGS } from '../../src/node-flags.ts'
 import { tempFolder } from '../config/temp.ts'
 import { ROOT } from './dockerfile.ts'
 
@@ -122,8 +123,9 @@ describe('compose.yaml', () => {
       session_dir: '/data/sessions',
       cost_dir: '/data/costs',
     })
-    expect(service?.command[0]).toBe('node')
-    expect(existsSync(join(ROOT, service?.command[1] ?? ''))).toBe(true)
+    const script = service?.command.at(-1) ?? ''
+    expect(service?.command).toEqual(['node', ...NODE_FLAGS, script])
+    expect(existsSync(join(ROOT, script))).toBe(true)
     const port = name === 'alex-server' ? config.port : config.worker_port
     expect(service?.healthcheck.test).toContain(`http://localhost:${port}/health`)
     const leaving = name === 'alex-worker' ? config.shutdown_grace_s + 8 : 6

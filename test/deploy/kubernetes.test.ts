@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { loadConfig } from '../../src/config.ts'
+import { NODE_FLAGS } from '../../src/node-flags.ts'
 import { tempFolder } from '../config/temp.ts'
 import { startApi } from '../support/api.ts'
 import { ROOT } from './dockerfile.ts'
@@ -120,7 +121,8 @@ describe('the Kubernetes manifests', () => {
       })
       const closing = name === 'alex-worker' ? config.shutdown_grace_s + 8 : 5 + 5
       expect(pod?.terminationGracePeriodSeconds).toBeGreaterThanOrEqual(closing)
-      expect(pod?.containers[0].args[0]).toBe('node')
+      const command = pod?.containers[0].args ?? []
+      expect(command).toEqual(['node', ...NODE_FLAGS, command.at(-1)])
     },
   )
 

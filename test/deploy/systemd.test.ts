@@ -4,6 +4,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { loadConfig } from '../../src/config.ts'
+import { NODE_FLAGS } from '../../src/node-flags.ts'
 import { tempFolder } from '../config/temp.ts'
 import { ROOT } from './dockerfile.ts'
 
@@ -40,9 +41,10 @@ describe.each(UNITS)('%s', (unit) => {
   })
 
   test('runs node in the checkout as a user of its own, who gains nothing', () => {
-    const [program, script] = one('ExecStart')?.split(' ') ?? []
-    expect(program).toBe('/opt/alex/node_modules/.bin/node')
-    expect(existsSync(join(ROOT, script ?? ''))).toBe(true)
+    const command = one('ExecStart')?.split(' ') ?? []
+    const script = command.at(-1) ?? ''
+    expect(command).toEqual(['/opt/alex/node_modules/.bin/node', ...NODE_FLAGS, script])
+    expect(existsSync(join(ROOT, script))).toBe(true)
     expect([one('WorkingDirectory'), one('User'), one('NoNewPrivileges')]).toEqual([
       '/opt/alex',
       'alex',
