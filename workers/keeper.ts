@@ -15,7 +15,7 @@ interface Options {
 const LOOK_MS = 1000
 const SESSIONS_A_LOOK = 5
 /** Between looks of a busy worker: files of what has ended can wait for what has not, but not for ever. */
-const BUSY_MS = 50
+const BUSY_MS = 100
 /** Part of the time in which its event loop had work to do. */
 const BUSY = 0.5
 

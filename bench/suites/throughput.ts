@@ -11,7 +11,7 @@ const WORKERS = 2
 const SLOTS = 16
 const TASKS = 1200
 const WARM_UP = 1500
-const ROUNDS = 4
+const ROUNDS = 5
 const POSTS_AT_ONCE = 32
 
 const bareRate = async (place: Place): Promise<number> => {

@@ -34,11 +34,20 @@ export const renderSystemPrompt = async (options: SystemPromptOptions): Promise<
     instructions,
     tools: tools.length === 0 ? 'none' : tools.join(', '),
   }
-  // One pass: what a value holds is not filled in again.
-  return `${own.trim()}\n\n${shared.trim()}`
-    .replaceAll(/\{\{(\w+)\}\}/g, (hole, name) => values[name] ?? hole)
-    .trim()
+  const place = JSON.stringify([preset, values])
+  const rendered = lastRendered.get(place) ?? filled(`${own.trim()}\n\n${shared.trim()}`, values)
+  if (lastRendered.size >= MOST_RENDERED) lastRendered.clear()
+  lastRendered.set(place, rendered)
+  return rendered
 }
+
+/** Tasks that begin one after the other in one place are told the same. */
+const lastRendered = new Map<string, string>()
+const MOST_RENDERED = 50
+
+/** In one pass: what a value holds is not filled in again. */
+const filled = (text: string, values: Readonly<Record<string, string>>): string =>
+  text.replaceAll(/\{\{(\w+)\}\}/g, (hole, name) => values[name] ?? hole).trim()
 
 const promptFiles = new Map<string, string>()
 

@@ -75,23 +75,22 @@ export const toolboxOf = (builtIn: readonly Tool[], source?: ToolSource): Toolbo
     const { byName } = current()
     return byName.get(name) ?? byName.get(ALIASES[name] ?? '')
   }
-  const namesWhere = (test: (tool: Tool) => boolean): string[] =>
-    current()
-      .tools.filter((tool) => tool.offered !== false && test(tool))
-      .map(({ name }) => name)
-  const allowedBy = (preset: string): string[] => namesWhere((tool) => permits(preset, tool))
+  /** Asked for several times a model call, and the same until the catalog is another. */
+  const offerOf = (preset: string): Offer => {
+    const { offers } = current()
+    const offer = offers.get(preset) ?? makeOffer(current(), preset)
+    offers.set(preset, offer)
+    return offer
+  }
 
   return {
-    specs: (preset) => allowedBy(preset).flatMap((name) => current().specs.get(name) ?? []),
-    names: (preset) => ({
-      allowed: allowedBy(preset),
-      denied: namesWhere((tool) => !permits(preset, tool)),
-    }),
+    specs: (preset) => offerOf(preset).specs,
+    names: (preset) => offerOf(preset).names,
     // A tool that is away may be back before the call is carried out.
     effectOf: (name) => find(name)?.effect ?? (source?.owns(name) ? 'external' : 'read'),
     async execute({ tool_name, arguments: text }, context, preset) {
       const tool = find(tool_name)
-      if (tool === undefined) return unknownTool(tool_name, allowedBy(preset))
+      if (tool === undefined) return unknownTool(tool_name, offerOf(preset).names.allowed)
       if (!permits(preset, tool)) return refusedByPreset(tool, preset)
       const parsed = parseArguments(tool, text)
       return 'refusal' in parsed
@@ -101,11 +100,29 @@ export const toolboxOf = (builtIn: readonly Tool[], source?: ToolSource): Toolbo
   }
 }
 
+interface Offer {
+  specs: readonly ToolSpec[]
+  names: { allowed: string[]; denied: string[] }
+}
+
 interface Catalog {
   more: readonly Tool[]
   tools: readonly Tool[]
   byName: ReadonlyMap<string, Tool>
   specs: ReadonlyMap<string, ToolSpec>
+  /** By preset, as they are asked for. */
+  offers: Map<string, Offer>
+}
+
+const makeOffer = ({ tools, specs }: Catalog, preset: string): Offer => {
+  const offered = tools.filter((tool) => tool.offered !== false)
+  const namesWhere = (permitted: boolean) =>
+    offered.filter((tool) => permits(preset, tool) === permitted).map(({ name }) => name)
+  const allowed = namesWhere(true)
+  return {
+    specs: allowed.flatMap((name) => specs.get(name) ?? []),
+    names: { allowed, denied: namesWhere(false) },
+  }
 }
 
 const catalogOf = (builtIn: readonly Tool[], more: readonly Tool[]): Catalog => {
@@ -115,6 +132,7 @@ const catalogOf = (builtIn: readonly Tool[], more: readonly Tool[]): Catalog => 
     tools,
     byName: new Map(tools.map((tool) => [tool.name, tool])),
     specs: new Map(tools.map((tool) => [tool.name, specOf(tool)])),
+    offers: new Map(),
   }
 }
 
