@@ -29,6 +29,18 @@ export const wireRequest = (
   ...(quirks.streamOptions && { stream_options: { include_usage: true } }),
 })
 
+const textOfTools = new WeakMap<readonly ToolSpec[], string>()
+
+/** The request as JSON. The tools are most of it and the same from call to call: they are written once. */
+export const wireText = (request: ModelRequest, quirks: Quirks, temperature: number | undefined): string => {
+  const { tools, ...rest } = wireRequest(request, quirks, temperature)
+  const text = JSON.stringify(rest)
+  if (!tools) return text
+  const known = textOfTools.get(request.tools) ?? JSON.stringify(tools)
+  textOfTools.set(request.tools, known)
+  return `${text.slice(0, -1)},"tools":${known}}`
+}
+
 /**
  * Our call ids repeat from task to task and contain a dot. On the wire they are numbered through, as nine letters
  * and digits, which every provider takes (some demand just that); a longer conversation keeps the ids of its

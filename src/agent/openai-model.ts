@@ -1,10 +1,11 @@
 /** Any endpoint that speaks OpenAI's chat completions, streamed. */
-import OpenAI, { APIError } from 'openai'
+import OpenAI from 'openai'
 import { messageOf } from '../errors.ts'
 import type { Model, ModelFailure, ModelRequest } from './model.ts'
 import { type AnswerBuilder, createAnswerBuilder } from './openai-answer.ts'
 import { httpFailure, providerError, streamFailure } from './openai-failure.ts'
-import { type Quirks, wireRequest } from './openai-messages.ts'
+import { type Quirks, wireText } from './openai-messages.ts'
+import { readStream, StreamError } from './openai-stream.ts'
 import { createWire, fetchThroughWire, type Wire } from './openai-wire.ts'
 
 export interface OpenAiOptions {
@@ -50,15 +51,26 @@ export const createOpenAiModel = ({
     using wire = createWire(request.signal, idleTimeoutMs)
     const builder = createAnswerBuilder(request)
     try {
-      const body = wireRequest(request, quirks, temperature)
-      const { signal, fetchOptions } = wire
-      for await (const chunk of await client.chat.completions.create(body, { signal, fetchOptions })) {
+      const { signal, fetchOptions, alive } = wire
+      // What `chat.completions.create` does, without walking through the body to write it.
+      const response = await client
+        .post('/chat/completions', {
+          body: wireText(request, quirks, temperature),
+          headers: { 'content-type': 'application/json' },
+          stream: true,
+          signal,
+          fetchOptions,
+        })
+        .asResponse()
+      const onChunk = (chunk: OpenAI.Chat.ChatCompletionChunk) => {
         builder.add(chunk)
-        if (builder.size() > MAX_ANSWER_CHARS) return failed(TOO_LONG)
+        return builder.size() <= MAX_ANSWER_CHARS
       }
+      const marked = await readStream(response, { signal, alive, onChunk })
+      if (builder.size() > MAX_ANSWER_CHARS) return failed(TOO_LONG)
       return (
         unanswered(wire, request.signal) ??
-        answered(builder, wire.done()) ??
+        answered(builder, marked) ??
         failed(wire.idled() ? IDLE : BROKEN_OFF)
       )
     } catch (error) {
@@ -71,7 +83,7 @@ export const createOpenAiModel = ({
         if ((known.get(request.model) ?? ALL_TAKEN) === quirks) known.set(request.model, without)
         return failed({ ...failure, kind: 'unsupported', code: 'unsupported_parameter' })
       }
-      if (error instanceof APIError && error.error) return failed(streamFailure(error.error))
+      if (error instanceof StreamError) return failed(streamFailure(error.body))
       const broken = brokenBy(error)
       return (
         unanswered(wire, request.signal) ?? answered(builder, false) ?? failed(wire.idled() ? IDLE : broken)

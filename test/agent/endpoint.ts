@@ -13,9 +13,11 @@ export const rawEndpoint = async (answer: (body: Body, response: ServerResponse,
   const bodies: Body[] = []
   const closed: Promise<unknown>[] = []
   const connections = new Set<number>()
+  const keys: (string | undefined)[] = []
   const serve = async (request: IncomingMessage, response: ServerResponse) => {
     const body = Body.parse(JSON.parse(await textOf(request)))
     bodies.push(body)
+    keys.push(request.headers.authorization)
     answer(body, response, bodies.length)
   }
   const server = createServer((request, response) => {
@@ -32,7 +34,7 @@ export const rawEndpoint = async (answer: (body: Body, response: ServerResponse,
   })
   const address = server.address()
   const port = typeof address === 'object' && address !== null ? address.port : 0
-  return { baseUrl: `http://127.0.0.1:${port}/v1`, bodies, closed, connections }
+  return { baseUrl: `http://127.0.0.1:${port}/v1`, bodies, closed, connections, keys }
 }
 
 const textOf = async (request: IncomingMessage) => {

@@ -60,6 +60,25 @@ describe('answers', () => {
     await closed[0]
   })
 
+  test('the key goes with every call, and only as the bearer of it', async () => {
+    const { baseUrl, keys } = await rawEndpoint((_, response) => {
+      sse(response, delta({ content: 'hi' }, 'stop'), '[DONE]')
+      response.end()
+    })
+    const model = createOpenAiModel({ baseUrl, apiKey: 'sk-secret' })
+    await model(request())
+    await model(request())
+    expect(keys).toEqual(['Bearer sk-secret', 'Bearer sk-secret'])
+  })
+
+  test('an answer without an empty line behind its last event is whole', async () => {
+    const { baseUrl } = await rawEndpoint((_, response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' })
+      response.end(`data: ${JSON.stringify(delta({ content: 'hi' }, 'stop'))}`)
+    })
+    expect(await createOpenAiModel({ baseUrl })(request())).toMatchObject({ answer: { content: 'hi' } })
+  })
+
   test('usage is estimated for an endpoint that gives none', async () => {
     const result = await answerOf([delta({ content: 'four words and more' }, 'stop')])
     expect(result).toMatchObject({
