@@ -18,7 +18,7 @@ import { startService } from './service.ts'
 const { values } = parseArgs({
   options: {
     tasks: { type: 'string', default: '100000' },
-    'retention-s': { type: 'string', default: '60' },
+    'retention-s': { type: 'string', default: '20' },
     stored: { type: 'string', default: '1000000' },
     json: { type: 'string' },
   },
