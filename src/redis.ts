@@ -56,9 +56,8 @@ const pingWhileReady = (redis: Redis): void => {
 
 const REFUSED = /^(OOM|READONLY|LOADING|MASTERDOWN|CLUSTERDOWN|NOREPLICAS|MISCONF|BUSY)\b/
 
-/** The code with which Redis refused what it was asked, e.g. `OOM`; undefined when it is not that. */
-export const refusalCode = (error: unknown): string | undefined =>
-  error instanceof Error && error.name === 'ReplyError' ? REFUSED.exec(error.message)?.[1] : undefined
+/** The code in an error reply with which Redis refused what it was asked, e.g. `OOM`; undefined when it is not that. */
+export const refusalCode = (reply: string): string | undefined => REFUSED.exec(reply)?.[1]
 
 const CONNECTION_ERRORS = ['Error', 'MaxRetriesPerRequestError', 'AbortError']
 
@@ -68,7 +67,8 @@ const CONNECTION_ERRORS = ['Error', 'MaxRetriesPerRequestError', 'AbortError']
  */
 export const asRedisError = (error: unknown): unknown => {
   if (!(error instanceof Error)) return error
-  const away = refusalCode(error) !== undefined || CONNECTION_ERRORS.includes(error.name)
+  const refused = error.name === 'ReplyError' && refusalCode(error.message) !== undefined
+  const away = refused || CONNECTION_ERRORS.includes(error.name)
   return away ? new RedisUnavailable({ cause: error }) : error
 }
 

@@ -13,7 +13,7 @@ interface Options {
 
 /** A healthy worker asks for tickets once a second, however it is woken. */
 const WEDGED_MS = 15_000
-const LOOK_MS = 1000
+const LOOK_MS = 3000
 const SILENT_MS = 3000
 
 export const createLiveness = (options: Options) => {

@@ -5,10 +5,9 @@ import { startPlace } from '../place.ts'
 import type { Figure, Suite } from '../report.ts'
 import { startService } from '../service.ts'
 
-const MEASURED_MS = 10_000
-const AFTER_START_MS = 3000
-/** V8 collects what tasks left once, some 10 s after the last of them. */
-const AFTER_TASKS_MS = 13_000
+const MEASURED_MS = 30_000
+/** V8 compiles what runs often and collects what the start, or tasks, left: once each, within some 10 s. */
+const SETTLE_MS = 15_000
 const TASKS = 500
 const AT_ONCE = 16
 const BAR_PERCENT = 2
@@ -25,8 +24,8 @@ export const idle: Suite = {
       ...alex.pids.workers.map((pid) => ({ name: 'worker', pid })),
       { name: 'Redis', pid: place.pids.redis },
     ]
-    const look = async (when: string, settleMs: number): Promise<Figure[]> => {
-      await pause(settleMs)
+    const look = async (when: string): Promise<Figure[]> => {
+      await pause(SETTLE_MS)
       const began = performance.now()
       const before = await Promise.all(parts.map(({ pid }) => cpuMs(pid)))
       await pause(MEASURED_MS)
@@ -54,7 +53,7 @@ export const idle: Suite = {
         },
       ]
     }
-    const fresh = await look('after the start', AFTER_START_MS)
+    const fresh = await look('after the start')
     let left = TASKS
     const submit = async () => {
       while (left > 0) {
@@ -68,6 +67,6 @@ export const idle: Suite = {
       const files = await readdir(alex.settings.ALEX_SESSION_DIR)
       return files.filter((file) => file.endsWith('.json')).length === TASKS ? true : undefined
     })
-    return [...fresh, ...(await look(`after ${TASKS} tasks`, AFTER_TASKS_MS))]
+    return [...fresh, ...(await look(`after ${TASKS} tasks`))]
   },
 }

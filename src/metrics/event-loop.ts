@@ -1,37 +1,52 @@
 /** How late this process's event loop turns. */
-import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { createHistogram, performance, type RecordableHistogram } from 'node:perf_hooks'
 import { Gauge, type Registry } from 'prom-client'
 
-/** Every sample wakes the process; prom-client's own, one each 10 ms, are most of what an idle one uses. */
-const SAMPLE_MS = 100
-const NS = 1e9
+/**
+ * Every sample wakes the process, and one each 10 ms, as prom-client takes them, is most of what an idle one uses.
+ * A loop with nothing to do is not late, so it is hardly asked.
+ */
+const BUSY_SAMPLE_MS = 50
+const IDLE_SAMPLE_MS = 1000
+/** Part of the time since the last sample in which the loop had work to do. */
+const BUSY = 0.05
+const NS_A_MS = 1e6
+const NS_A_S = 1e9
 
-type Delays = ReturnType<typeof monitorEventLoopDelay>
-
-const READINGS: Readonly<Record<string, (delays: Delays) => number>> = {
+const READINGS: Readonly<Record<string, (lags: RecordableHistogram) => number>> = {
   min: ({ min }) => min,
   max: ({ max }) => max,
   mean: ({ mean }) => mean,
-  p50: (delays) => delays.percentile(50),
-  p90: (delays) => delays.percentile(90),
-  p99: (delays) => delays.percentile(99),
+  p50: (lags) => lags.percentile(50),
+  p90: (lags) => lags.percentile(90),
+  p99: (lags) => lags.percentile(99),
 }
 
 /** Gauges `alex_nodejs_eventloop_lag_…_seconds`: over the time since `reset` was called. */
 export const createEventLoopLag = (registry: Registry): { reset: () => void } => {
-  const delays = monitorEventLoopDelay({ resolution: SAMPLE_MS })
-  delays.enable()
+  const lags = createHistogram()
+  let used = performance.eventLoopUtilization()
+  const sampleIn = (ms: number) => {
+    const due = performance.now() + ms
+    setTimeout(() => {
+      lags.record(Math.max(1, Math.round((performance.now() - due) * NS_A_MS)))
+      const before = used
+      used = performance.eventLoopUtilization()
+      const { utilization } = performance.eventLoopUtilization(used, before)
+      sampleIn(utilization > BUSY ? BUSY_SAMPLE_MS : IDLE_SAMPLE_MS)
+    }, ms).unref()
+  }
+  sampleIn(BUSY_SAMPLE_MS)
   for (const [name, read] of Object.entries(READINGS)) {
     const gauge = new Gauge({
       name: `alex_nodejs_eventloop_lag_${name}_seconds`,
       help: `The ${name} of how much later than planned the event loop turned, since the last scrape.`,
-      // What is recorded is the time between two samples.
       collect() {
-        this.set(Math.max(0, read(delays) / NS - SAMPLE_MS / 1000))
+        this.set(lags.count === 0 ? 0 : read(lags) / NS_A_S)
       },
       registers: [],
     })
     registry.registerMetric(gauge)
   }
-  return { reset: () => delays.reset() }
+  return { reset: () => lags.reset() }
 }

@@ -3,18 +3,17 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { z } from 'zod'
 import { messageOf } from '../errors.ts'
 import type { Log } from '../log.ts'
-import { refusalCode, viaRedis } from '../redis.ts'
+import { refusalCode } from '../redis.ts'
 import { type ComponentState, WorkerInfo } from '../schemas/health.ts'
+import type { Overview } from './reads.ts'
 import { readRedisSettings } from './redis-state.ts'
 import type { ApiAddress, Fleet, FleetSnapshot } from './service.ts'
 import type { Store } from './store.ts'
 
 const REFRESH_MS = 1000
 const STARTING_MS = 100
-/** A worker beats every second; after this long without one it is not alive. */
-const ALIVE_MS = 5000
-const FORGET_MS = 60_000
-const PROBE_MS = 5000
+/** How Redis is set and how full it is changes slowly, and INFO is the largest of all replies. */
+const SETTINGS_MS = 5000
 
 export interface FleetWatch extends Fleet {
   [Symbol.dispose](): void
@@ -23,7 +22,8 @@ export interface FleetWatch extends Fleet {
 /** `self`: where this API listens, told to the others. */
 export const createFleet = (options: { store: Store; log: Log; self?: ApiAddress }): FleetWatch => {
   const { store, log, self } = options
-  const { redis, key } = store
+  const { redis } = store
+  const address = self && JSON.stringify(self)
   const stopping = new AbortController()
   let now: FleetSnapshot = {
     redis: { up: false, evicts: false, message: 'not reached yet' },
@@ -31,40 +31,6 @@ export const createFleet = (options: { store: Store; log: Log; self?: ApiAddress
     apis: [],
     queue: { pending: 0, running: 0, waiting: 0, ready: 0 },
     components: [],
-  }
-
-  const nowMs = async () => Number((await redis.time())[0]) * 1000
-
-  const readWorkers = async (at: number): Promise<WorkerInfo[]> => {
-    // Beats from a time to come were made before the clock of Redis was set back.
-    const [from, to] = [String(at - ALIVE_MS), String(at + ALIVE_MS)]
-    const flat = await redis.zrangebyscore(key('workers'), from, to, 'WITHSCORES')
-    const beats = flat.flatMap((id, i) => (i % 2 === 0 ? [{ id, beatAt: Number(flat[i + 1]) }] : []))
-    const infos = await Promise.all(
-      beats.map(async ({ id, beatAt }) => workerInfoOf(await redis.hget(key('worker', id), 'info'), beatAt)),
-    )
-    return infos.flat()
-  }
-
-  const readApis = async (at: number): Promise<ApiAddress[]> => {
-    const texts = await redis.zrangebyscore(key('apis'), String(at - ALIVE_MS), String(at + ALIVE_MS))
-    return texts.toSorted().map((text) => Address.parse(JSON.parse(text)))
-  }
-
-  /** The code with which Redis refuses changes, found by making one. */
-  const refusal = async (at: number): Promise<string | undefined> => {
-    const changes = redis
-      .pipeline()
-      .set(key('probe'), '', 'PX', PROBE_MS)
-      .zremrangebyscore(key('workers'), String(at + FORGET_MS), '+inf')
-      .zremrangebyscore(key('apis'), '-inf', String(at - FORGET_MS))
-      .zremrangebyscore(key('apis'), String(at + FORGET_MS), '+inf')
-    if (self) changes.zadd(key('apis'), at, JSON.stringify(self))
-    const error = (await changes.exec())?.find(([failure]) => failure)?.[0]
-    if (!error) return undefined
-    const code = refusalCode(error)
-    if (code === undefined) throw error
-    return code
   }
 
   /** Once, when it is first seen and whenever it changes. */
@@ -75,21 +41,23 @@ export const createFleet = (options: { store: Store; log: Log; self?: ApiAddress
     warned = all
   }
 
+  let settings = readRedisSettings('')
+  let settingsAt = Number.NEGATIVE_INFINITY
+  const refreshSettings = async () => {
+    if (performance.now() - settingsAt < SETTINGS_MS) return
+    const info = await Promise.all([redis.info('memory'), redis.info('persistence')])
+    settings = readRedisSettings(info.join('\n'))
+    settingsAt = performance.now()
+    warnOf(settings.concerns)
+  }
+
   const refresh = async () => {
     const began = performance.now()
     try {
-      const at = await nowMs()
+      const [seen] = await Promise.all([store.overview(address), refreshSettings()])
       const latency = performance.now() - began
-      const [refuses, workers, apis, seen, memory, persistence] = await Promise.all([
-        refusal(at),
-        readWorkers(at),
-        readApis(at),
-        store.overview(),
-        redis.info('memory'),
-        redis.info('persistence'),
-      ])
-      const settings = readRedisSettings(`${memory}\n${persistence}`)
-      warnOf(settings.concerns)
+      const refuses = seen.refused === undefined ? undefined : codeOf(seen.refused)
+      const workers = workersOf(seen)
       now = {
         redis: {
           up: true,
@@ -98,7 +66,7 @@ export const createFleet = (options: { store: Store; log: Log; self?: ApiAddress
           ...(refuses === undefined ? {} : { refuses }),
         },
         workers,
-        apis,
+        apis: seen.apis.toSorted().map((text) => Address.parse(JSON.parse(text))),
         queue: {
           pending: seen.tasks.pending,
           running: seen.tasks.running,
@@ -122,6 +90,7 @@ export const createFleet = (options: { store: Store; log: Log; self?: ApiAddress
       }
     } catch (error) {
       log.debug({ err: messageOf(error) }, '[HealthChecker] fleet not read')
+      settingsAt = Number.NEGATIVE_INFINITY
       now = { ...now, redis: { up: false, evicts: false, message: 'Redis does not answer' } }
     }
   }
@@ -137,7 +106,7 @@ export const createFleet = (options: { store: Store; log: Log; self?: ApiAddress
   void loop()
 
   return {
-    workers: () => viaRedis(nowMs().then(readWorkers)),
+    workers: async () => workersOf(await store.overview(address)),
     snapshot: () => now,
     [Symbol.dispose]: () => stopping.abort(),
   }
@@ -145,12 +114,19 @@ export const createFleet = (options: { store: Store; log: Log; self?: ApiAddress
 
 const Address = z.object({ host: z.string(), port: z.number() })
 
-/** None of a worker whose release says what this one cannot read. */
-const workerInfoOf = (text: string | null, beatAt: number): WorkerInfo[] => {
-  const info = WorkerInfo.safeParse(JSON.parse(text ?? 'null'))
-  if (!info.success) return []
-  const { at, ...rest } = info.data
-  return [{ ...rest, ...(at !== undefined && { clock_offset_ms: at - beatAt }) }]
+/** Without those whose release says what this one cannot read. */
+const workersOf = ({ workers }: Overview): WorkerInfo[] =>
+  workers.flatMap(({ info: text, beatAt }) => {
+    const info = WorkerInfo.safeParse(JSON.parse(text || 'null'))
+    if (!info.success) return []
+    const { at, ...rest } = info.data
+    return [{ ...rest, ...(at !== undefined && { clock_offset_ms: at - beatAt }) }]
+  })
+
+const codeOf = (refused: string): string => {
+  const code = refusalCode(refused)
+  if (code === undefined) throw new Error(refused)
+  return code
 }
 
 const RANK = { not_ready: 0, ready: 1, disabled: 2 } as const

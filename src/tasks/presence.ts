@@ -6,7 +6,7 @@ import type { Keeping } from './keeping.ts'
 import type { SessionFolder } from './session-folder.ts'
 
 /** Without one for 15 s a process does not count as live. */
-const ANNOUNCE_MS = 3000
+const ANNOUNCE_MS = 5000
 
 export const startPresence = (options: {
   keeping: Keeping

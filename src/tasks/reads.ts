@@ -25,9 +25,18 @@ export interface Overview {
   /** As lua/counts.lua has them. */
   counts: Record<string, string>
   usageToday: Map<string, Counters>
+  /** What live workers say of themselves (JSON), and when they did by the clock of Redis. */
+  workers: { info: string; beatAt: number }[]
+  /** Where live APIs listen, JSON. */
+  apis: string[]
+  /** The error with which Redis refuses changes. */
+  refused?: string
 }
 
 const ACTIVE_MS = 300_000
+/** Workers beat and APIs announce themselves every second; after this long without a word they are not alive. */
+const ALIVE_MS = 5000
+const FORGET_MS = 60_000
 const Flat = z.array(z.string())
 const OverviewReply = z.tuple([
   z.string(),
@@ -39,6 +48,9 @@ const OverviewReply = z.tuple([
   z.array(z.number()),
   Flat,
   Flat,
+  Flat,
+  Flat,
+  z.string(),
 ])
 
 const statsOf = (counts: readonly number[]): TaskStats =>
@@ -67,10 +79,12 @@ export const createReads = (redis: Redis, key: (...parts: string[]) => string, r
       return statsOf(z.array(z.number()).parse(await run('stats', TASK_STATUSES)))
     },
 
-    /** All that is counted of the fleet, at one moment. */
-    async overview(): Promise<Overview> {
-      const reply = OverviewReply.parse(await run('overview', [ACTIVE_MS, ...TASK_STATUSES]))
-      const [now, sessions, sessionsActive, ready, readySince, pendingSince, statuses, counts, usage] = reply
+    /** All that is known of the fleet, at one moment. `api`: where the one that asks listens, JSON, told to the others. */
+    async overview(api = ''): Promise<Overview> {
+      const args = [ACTIVE_MS, ALIVE_MS, FORGET_MS, api, ...TASK_STATUSES]
+      const reply = OverviewReply.parse(await run('overview', args))
+      const [now, sessions, sessionsActive, ready, readySince, pendingSince, ...rest] = reply
+      const [statuses, counts, usage, beats, apis, refused] = rest
       const ageOf = (since: string) => Math.max(0, Number(now) - Number(since))
       return {
         tasks: statsOf(statuses),
@@ -81,6 +95,11 @@ export const createReads = (redis: Redis, key: (...parts: string[]) => string, r
         ...(pendingSince === '' ? {} : { oldestPendingMs: ageOf(pendingSince) }),
         counts: fieldsOf(counts),
         usageToday: usageByModel(fieldsOf(usage)),
+        workers: beats.flatMap((beatAt, i) =>
+          i % 2 === 0 ? [{ beatAt: Number(beatAt), info: beats[i + 1] ?? '' }] : [],
+        ),
+        apis,
+        ...(refused === '' ? {} : { refused }),
       }
     },
 

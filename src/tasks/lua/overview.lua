@@ -1,15 +1,38 @@
--- What the fleet's metrics tell, all at one moment, so that it adds up. Changes nothing.
+-- What the fleet says of itself and what its metrics tell, all at one moment, so that it adds up. Announces the API that
+-- asks, which at the same time shows whether Redis takes changes.
 -- KEYS[1]: prefix
--- ARGV: how long after its last event a session counts as active (ms), then statuses
+-- ARGV: how long after its last event a session counts as active (ms), for how long a worker or an API counts as alive
+--       after it was heard of (ms), after how long it is forgotten (ms), where the API listens (JSON) or '', then statuses
 -- Returns {now (ms), sessions, active ones, tasks that are ready, since when the longest (ms) or '', when the longest
 --         pending one became so (ms) or '', {tasks per status, in the order asked}, {counts: name, value …},
---         {today's usage of models: name, value …}}
+--         {today's usage of models: name, value …}, {live workers: when it beat (ms), what it says of itself (JSON) …},
+--         {where live APIs listen (JSON) …}, the error with which Redis refused a change or ''}
+local alive, forget, api = number(ARGV[2]), number(ARGV[3]), ARGV[4]
+
+local refused = ''
+local function try(...)
+  local reply = redis.pcall(...)
+  if refused == '' and type(reply) == 'table' and reply.err then refused = reply.err end
+end
+if api ~= '' then try('ZADD', key('apis'), NOW, api) else try('SET', key('probe'), '', 'PX', 5000) end
+-- What was heard at a time to come was before the clock was set back.
+try('ZREMRANGEBYSCORE', key('apis'), '-inf', NOW - forget)
+try('ZREMRANGEBYSCORE', key('apis'), NOW + forget, '+inf')
+try('ZREMRANGEBYSCORE', key('workers'), NOW + forget, '+inf')
+
 local statuses = {}
-for i = 2, #ARGV do statuses[i - 1] = redis.call('ZCARD', key('status', ARGV[i])) end
+for i = 5, #ARGV do statuses[i - 4] = redis.call('ZCARD', key('status', ARGV[i])) end
 local ready = redis.call('ZRANGE', key('ready'), 0, 0, 'WITHSCORES')
 local pending = redis.call('ZRANGE', key('status', 'pending'), 0, 0, 'WITHSCORES')
+local beats = redis.call('ZRANGEBYSCORE', key('workers'), NOW - alive, NOW + alive, 'WITHSCORES')
+local workers = {}
+for i = 1, #beats, 2 do
+  workers[i] = beats[i + 1]
+  workers[i + 1] = redis.call('HGET', key('worker', beats[i]), 'info') or ''
+end
 return {
   tostring(NOW), redis.call('ZCARD', key('sessions')), redis.call('ZCOUNT', key('sessions'), NOW - ARGV[1], '+inf'),
   redis.call('ZCARD', key('ready')), ready[2] or '', pending[2] or '', statuses, redis.call('HGETALL', key('counts')),
-  redis.call('HGETALL', key('costs', day_of(NOW), 'models')),
+  redis.call('HGETALL', key('costs', day_of(NOW), 'models')), workers,
+  redis.call('ZRANGEBYSCORE', key('apis'), NOW - alive, NOW + alive), refused,
 }
