@@ -2,6 +2,7 @@
 import { Redis, type RedisOptions } from 'ioredis'
 import { RedisUnavailable } from './errors.ts'
 import type { Log } from './log.ts'
+import { tick } from './tick.ts'
 
 /**
  * `patient` (workers): commands wait until Redis is back and are sent again.
@@ -17,7 +18,6 @@ const reconnectSoon = (times: number) => Math.min(50 * times, 200)
  * must stay below the lease, so that a worker finds its way back before its task goes to another.
  */
 const SILENCE_MS = 2000
-const PING_MS = 1000
 
 const SHARED = { retryStrategy: reconnectSoon, connectTimeout: SILENCE_MS, socketTimeout: SILENCE_MS }
 
@@ -48,10 +48,15 @@ export const connectRedis = (url: string, kind: ConnectionKind, log: Log): Redis
 
 /** A connection that only listens says nothing of its own, so its silence has to be asked about. */
 const pingWhileReady = (redis: Redis): void => {
-  const timer = setInterval(() => {
-    if (redis.status === 'ready') redis.ping().catch(() => {})
-  }, PING_MS)
-  redis.once('end', () => clearInterval(timer))
+  const ended = new AbortController()
+  redis.once('end', () => ended.abort())
+  const loop = async () => {
+    while (!ended.signal.aborted) {
+      await tick(1, ended.signal)
+      if (redis.status === 'ready') redis.ping().catch(() => {})
+    }
+  }
+  void loop()
 }
 
 const REFUSED = /^(OOM|READONLY|LOADING|MASTERDOWN|CLUSTERDOWN|NOREPLICAS|MISCONF|BUSY)\b/

@@ -5,6 +5,7 @@ import type { Log } from '../src/log.ts'
 import type { WorkerInfo } from '../src/schemas/health.ts'
 import type { TicketQueue } from '../src/tasks/queue.ts'
 import type { Store } from '../src/tasks/store.ts'
+import { untilTick } from '../src/tick.ts'
 import type { Activations } from './activations.ts'
 import { monotonicMs } from './lease.ts'
 
@@ -74,9 +75,8 @@ export const createHeartbeat = (options: Options) => {
       const began = monotonicMs()
       waitMs = BEAT_MS
       await beat()
-      await pause(Math.max(0, began + waitMs - monotonicMs()), undefined, { signal: stopping.signal }).catch(
-        () => {},
-      )
+      const left = Math.min(untilTick(), began + waitMs - monotonicMs())
+      await pause(Math.max(0, left), undefined, { signal: stopping.signal }).catch(() => {})
     }
   }
 

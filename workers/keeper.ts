@@ -4,6 +4,7 @@ import { messageOf } from '../src/errors.ts'
 import type { Log } from '../src/log.ts'
 import type { Archive } from '../src/tasks/archive.ts'
 import type { Keeping, Look } from '../src/tasks/keeping.ts'
+import { tick } from '../src/tick.ts'
 
 interface Options {
   keeping: Keeping
@@ -12,7 +13,6 @@ interface Options {
   log: Log
 }
 
-const LOOK_MS = 1000
 const SESSIONS_A_LOOK = 5
 /** Between looks of a busy worker: files of what has ended can wait for what has not, but not for ever. */
 const BUSY_MS = 100
@@ -54,8 +54,8 @@ export const startKeeper = ({ keeping, archive, keepSession, log }: Options) => 
         log.debug({ err: messageOf(error) }, '[ServerCoordinator] keeper')
         return false
       })
-      const waitMs = more ? (isBusy() ? BUSY_MS : 0) : LOOK_MS
-      if (waitMs > 0) await pause(waitMs, undefined, { signal: stopping.signal }).catch(() => {})
+      if (!more) await tick(1, stopping.signal)
+      else if (isBusy()) await pause(BUSY_MS, undefined, { signal: stopping.signal }).catch(() => {})
     }
   }
   const warn = (what: string) => (error: unknown) =>

@@ -1,5 +1,5 @@
 /** Notices that this worker takes no tickets any more although it could: then only a new process helps. */
-import { setTimeout as pause } from 'node:timers/promises'
+import { tick } from '../src/tick.ts'
 import { monotonicMs } from './lease.ts'
 
 interface Options {
@@ -11,9 +11,9 @@ interface Options {
   signal: AbortSignal
 }
 
-/** A healthy worker asks for tickets once a second, however it is woken. */
+/** A healthy worker asks for tickets every 1.5 s, however it is woken. */
 const WEDGED_MS = 15_000
-const LOOK_MS = 3000
+const LOOK_S = 3
 const SILENT_MS = 3000
 
 export const createLiveness = (options: Options) => {
@@ -36,7 +36,7 @@ export const createLiveness = (options: Options) => {
     async wedged(): Promise<boolean> {
       reset()
       while (!options.signal.aborted) {
-        await pause(LOOK_MS, undefined, { signal: options.signal }).catch(() => {})
+        await tick(LOOK_S, options.signal)
         if (!(await isIdleBesideWork())) reset()
         if (monotonicMs() - idleSince >= WEDGED_MS) return true
       }

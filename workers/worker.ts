@@ -61,7 +61,8 @@ export const startWorker = (options: Options) => {
     lockDuration: 3000,
     stalledInterval: 1000,
     maxStalledCount: Number.MAX_SAFE_INTEGER,
-    drainDelay: 1,
+    // Below the silence that means a dead connection (src/redis.ts), since it is silent for so long.
+    drainDelay: 1.5,
     // Its own default keeps a slot idle for 15 s after an outage.
     runRetryDelay: 500,
     removeOnComplete: { count: 0 },

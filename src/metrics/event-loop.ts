@@ -1,13 +1,13 @@
 /** How late this process's event loop turns. */
 import { createHistogram, performance, type RecordableHistogram } from 'node:perf_hooks'
 import { Gauge, type Registry } from 'prom-client'
+import { untilTick } from '../tick.ts'
 
 /**
  * Every sample wakes the process, and one each 10 ms, as prom-client takes them, is most of what an idle one uses.
  * A loop with nothing to do is not late, so it is hardly asked.
  */
 const BUSY_SAMPLE_MS = 50
-const IDLE_SAMPLE_MS = 1000
 /** Part of the time since the last sample in which the loop had work to do. */
 const BUSY = 0.05
 const NS_A_MS = 1e6
@@ -33,7 +33,7 @@ export const createEventLoopLag = (registry: Registry): { reset: () => void } =>
       const before = used
       used = performance.eventLoopUtilization()
       const { utilization } = performance.eventLoopUtilization(used, before)
-      sampleIn(utilization > BUSY ? BUSY_SAMPLE_MS : IDLE_SAMPLE_MS)
+      sampleIn(utilization > BUSY ? BUSY_SAMPLE_MS : untilTick())
     }, ms).unref()
   }
   sampleIn(BUSY_SAMPLE_MS)

@@ -5,12 +5,12 @@ import { messageOf } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { refusalCode } from '../redis.ts'
 import { type ComponentState, WorkerInfo } from '../schemas/health.ts'
+import { tick } from '../tick.ts'
 import type { Overview } from './reads.ts'
 import { readRedisSettings } from './redis-state.ts'
 import type { ApiAddress, Fleet, FleetSnapshot } from './service.ts'
 import type { Store } from './store.ts'
 
-const REFRESH_MS = 1000
 const STARTING_MS = 100
 /** How Redis is set and how full it is changes slowly, and INFO is the largest of all replies. */
 const SETTINGS_MS = 5000
@@ -99,8 +99,8 @@ export const createFleet = (options: { store: Store; log: Log; self?: ApiAddress
   const loop = async () => {
     while (!stopping.signal.aborted) {
       await refresh()
-      const wait = now.redis.up && now.workers.length > 0 ? REFRESH_MS : STARTING_MS
-      await pause(wait, undefined, { signal: stopping.signal }).catch(() => {})
+      if (now.redis.up && now.workers.length > 0) await tick(1, stopping.signal)
+      else await pause(STARTING_MS, undefined, { signal: stopping.signal }).catch(() => {})
     }
   }
   void loop()

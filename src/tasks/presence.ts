@@ -1,12 +1,13 @@
 /** Says every few seconds which folder of sessions this process sees, so that others know whether it is shared. */
-import { setTimeout as pause } from 'node:timers/promises'
+
 import { messageOf } from '../errors.ts'
 import type { Log } from '../log.ts'
+import { tick } from '../tick.ts'
 import type { Keeping } from './keeping.ts'
 import type { SessionFolder } from './session-folder.ts'
 
 /** Without one for 15 s a process does not count as live. */
-const ANNOUNCE_MS = 5000
+const ANNOUNCE_S = 5
 
 export const startPresence = (options: {
   keeping: Keeping
@@ -22,7 +23,7 @@ export const startPresence = (options: {
       await keeping
         .announce(processId, marker)
         .catch((error: unknown) => log.debug({ err: messageOf(error) }, '[ServerCoordinator] presence'))
-      await pause(ANNOUNCE_MS, undefined, { signal: stopping.signal }).catch(() => {})
+      await tick(ANNOUNCE_S, stopping.signal)
     }
   }
   void loop()
