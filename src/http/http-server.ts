@@ -17,7 +17,6 @@ export const createHttpServer = (app: Hono<ApiEnv>): Server => {
     outgoing.writeHead(answer.status, Object.fromEntries(answer.headers))
     // Sent by itself, so that what node keeps of it is one string and not the thirty it was put together from.
     outgoing.flushHeaders()
-    forget(outgoing)
     env.write(outgoing)
     return RESPONSE_ALREADY_SENT
   }
@@ -25,13 +24,6 @@ export const createHttpServer = (app: Hono<ApiEnv>): Server => {
   const server = createServer((request, answer) => void listener(request, answer))
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => answerBroken(error, socket))
   return server
-}
-
-/** Lets go of what was asked, which nobody looks at again and a stream would keep for as long as it lives. */
-const forget = (outgoing: ServerResponse): void => {
-  outgoing.removeAllListeners('close')
-  outgoing.req.headers = {}
-  outgoing.req.rawHeaders = []
 }
 
 /** A Host or a target that makes no URL; anything else the app itself should have answered. */
