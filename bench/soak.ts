@@ -2,8 +2,8 @@
  * What takes long: `npm run bench:soak -- [--tasks N] [--retention-s S] [--stored N] [--json FILE]`.
  *
  * Runs many tasks and looks whether memory stays flat: sessions of 20 tasks; rested ones leave Redis after the
- * retention, so that Redis holds the tasks of about one retention, however many have run. A quarter of the run
- * should last longer than that. Then stores many finished tasks and looks whether lists, stats and submitting stay
+ * retention, so that Redis holds the tasks of about one retention, however many have run, and of each session that has
+ * left by which it is found again. A quarter of the run should last longer than the retention. Then stores many finished tasks and looks whether lists, stats and submitting stay
  * as fast. Either is left out with 0. Exits with 1 when a bar is not met.
  */
 import { writeFile } from 'node:fs/promises'
@@ -18,7 +18,7 @@ import { startService } from './service.ts'
 const { values } = parseArgs({
   options: {
     tasks: { type: 'string', default: '100000' },
-    'retention-s': { type: 'string', default: '20' },
+    'retention-s': { type: 'string', default: '40' },
     stored: { type: 'string', default: '1000000' },
     json: { type: 'string' },
   },
@@ -108,15 +108,17 @@ const memoryFigures = (samples: readonly Sample[]): Figure[] => {
   const quarter = Math.floor(samples.length / 4)
   const parts = { API: 'api_mb', worker: 'worker_mb', Redis: 'redis_mb' } as const
   return Object.entries(parts).map(([name, field]) => {
-    const mean = (some: readonly Sample[]) => total(some.map((each) => each[field])) / some.length
-    const second = mean(samples.slice(quarter, 2 * quarter))
-    const last = mean(samples.slice(-quarter))
+    const mean = (of: keyof Sample, some: readonly Sample[]) =>
+      total(some.map((each) => each[of])) / some.length
+    const [before, after] = [samples.slice(quarter, 2 * quarter), samples.slice(-quarter)]
+    const [second, last] = [mean(field, before), mean(field, after)]
+    const grown = ((last - second) * MB) / (mean('done', after) - mean('done', before))
     return {
       what: `memory of ${name} over ${samples.at(-1)?.done} tasks, last quarter ÷ second`,
       value: last / second,
       unit: '×',
       atMost: BAR,
-      beside: `${last.toFixed(0)} ÷ ${second.toFixed(0)} MB`,
+      beside: `${last.toFixed(0)} ÷ ${second.toFixed(0)} MB, ${grown.toFixed(0)} B a task`,
     }
   })
 }
