@@ -2,6 +2,7 @@
  * A worker made of the product's parts, but for its model, which answers at once in this process, and its only tool,
  * which does nothing. Runs tasks of ten iterations and prints what they cost as a line of JSON.
  */
+
 import { randomUUID } from 'node:crypto'
 import { Redis } from 'ioredis'
 import type { Model } from '../src/agent/model.ts'
@@ -18,6 +19,7 @@ import { createHeartbeat } from '../workers/heartbeat.ts'
 import { createRunTask } from '../workers/run-task.ts'
 import { createTraceTask } from '../workers/trace-task.ts'
 import { startWorker } from '../workers/worker.ts'
+import { agentTaskOf } from './agent-task.ts'
 
 const ITERATIONS = 10
 const [, , tasks = '100', slots = '1'] = process.argv
@@ -83,19 +85,7 @@ const runTask = createRunTask({
   workerId: 'bench',
   isDraining: () => false,
   traceTask: createTraceTask({ tracing, provider: { name: 'bench' } }),
-  agentTask: (record) => ({
-    task_id: record.id,
-    session_id: record.session_id,
-    task: record.task ?? record.head,
-    agent_preset: record.agent_preset,
-    tool_preset: record.tool_preset,
-    models: [record.model],
-    max_iterations: record.max_iterations,
-    max_tokens: 4096,
-    attempt: record.attempt,
-    worker: 'bench',
-    resume_reason: 'worker_lost',
-  }),
+  agentTask: agentTaskOf,
   runAgent: ({ assertLease, ...run }) =>
     runAgent(
       {

@@ -14,6 +14,7 @@ import { NO_TRACING } from '../../src/tracing.ts'
 import { createActivations } from '../../workers/activations.ts'
 import { createRunTask } from '../../workers/run-task.ts'
 import { createTraceTask } from '../../workers/trace-task.ts'
+import { agentTaskOf } from '../agent-task.ts'
 import { leaveLongTask } from '../long-task.ts'
 import { percentile } from '../numbers.ts'
 import { startPlace } from '../place.ts'
@@ -57,19 +58,7 @@ const createResumption = async (redis: Redis, folder: string) => {
     workerId: 'bench',
     isDraining: () => false,
     traceTask: createTraceTask({ tracing: NO_TRACING, provider: { name: 'bench' } }),
-    agentTask: (record) => ({
-      task_id: record.id,
-      session_id: record.session_id,
-      task: record.task ?? record.head,
-      agent_preset: record.agent_preset,
-      tool_preset: record.tool_preset,
-      models: [record.model],
-      max_iterations: record.max_iterations,
-      max_tokens: 4096,
-      attempt: record.attempt,
-      worker: 'bench',
-      resume_reason: 'worker_lost',
-    }),
+    agentTask: agentTaskOf,
     runAgent: ({ assertLease, ...run }) =>
       runAgent(
         {
