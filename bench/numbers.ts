@@ -1,5 +1,5 @@
 /** Percentiles, and what the kernel says a process has used. */
-import { readFile } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 
 export const percentile = (values: readonly number[], share: number): number => {
   const sorted = values.toSorted((a, b) => a - b)
@@ -10,6 +10,13 @@ export const percentile = (values: readonly number[], share: number): number => 
 export const residentMb = async (pid: number): Promise<number> => {
   const [, kb] = /^VmRSS:\s+(\d+) kB$/m.exec(await readFile(`/proc/${pid}/status`, 'utf8')) ?? []
   return Number(kb) / 1024
+}
+
+/** How often a process has been woken so far, all its threads together: each time it had waited for something. */
+export const wakeUps = async (pid: number): Promise<number> => {
+  const threads = await readdir(`/proc/${pid}/task`)
+  const texts = await Promise.all(threads.map((id) => readFile(`/proc/${pid}/task/${id}/status`, 'utf8')))
+  return total(texts.map((text) => Number(/^voluntary_ctxt_switches:\s+(\d+)$/m.exec(text)?.[1])))
 }
 
 const MS_A_TICK = 10

@@ -1,7 +1,8 @@
 import { readdir } from 'node:fs/promises'
 import { setTimeout as pause } from 'node:timers/promises'
-import { cpuMs, residentMb, total } from '../numbers.ts'
-import { startPlace } from '../place.ts'
+import { startNaive } from '../naive.ts'
+import { cpuMs, percentile, residentMb, total, wakeUps } from '../numbers.ts'
+import { type Place, startPlace } from '../place.ts'
 import type { Figure, Suite } from '../report.ts'
 import { startService } from '../service.ts'
 
@@ -13,36 +14,87 @@ const AT_ONCE = 16
 const BAR_PERCENT = 2
 const BAR_MB = 200
 
+interface Part {
+  name: string
+  pid: number
+}
+
+const partsOf = (pids: { api: number; workers: number[] }, place: Place): Part[] => [
+  { name: 'API', pid: pids.api },
+  ...pids.workers.map((pid) => ({ name: 'worker', pid })),
+  { name: 'Redis', pid: place.pids.redis },
+]
+
+/** Of each part: % of a core, and how often a second it is woken. */
+const measure = async (parts: readonly Part[]): Promise<{ cpu: number[]; wakes: number[] }> => {
+  const counts = () =>
+    Promise.all(parts.map(async ({ pid }) => ({ ms: await cpuMs(pid), wakes: await wakeUps(pid) })))
+  const began = performance.now()
+  const before = await counts()
+  await pause(MEASURED_MS)
+  const after = await counts()
+  const elapsedMs = performance.now() - began
+  const more = (of: 'ms' | 'wakes') => after.map((count, i) => count[of] - (before[i]?.[of] ?? 0))
+  return {
+    cpu: more('ms').map((ms) => (ms / elapsedMs) * 100),
+    wakes: more('wakes').map((count) => (count / elapsedMs) * 1000),
+  }
+}
+
+/** The same work over and over, and then once a second: how much longer it takes. Median. */
+const costOfWaking = async (): Promise<number> => {
+  const text = JSON.stringify(Array.from({ length: 300 }, (_, id) => ({ id, name: 'some name', at: id })))
+  const timed = () => {
+    const began = performance.now()
+    for (let i = 0; i < 4; i += 1) JSON.parse(text)
+    return performance.now() - began
+  }
+  const hot = Array.from({ length: 500 }, timed)
+  const woken: number[] = []
+  for (let i = 0; i < 10; i += 1) {
+    await pause(1000)
+    woken.push(timed())
+  }
+  return percentile(woken, 0.5) / percentile(hot, 0.5)
+}
+
 export const idle: Suite = {
   name: 'idle',
   about: 'API, worker and Redis with nothing to do',
   async run(say): Promise<Figure[]> {
     await using place = await startPlace()
     await using alex = await startService(place, { workers: 1, slots: 10 })
-    const parts = [
-      { name: 'API', pid: alex.pids.api },
-      ...alex.pids.workers.map((pid) => ({ name: 'worker', pid })),
-      { name: 'Redis', pid: place.pids.redis },
-    ]
+    // On a Redis of its own, at the same time: what a wake-up costs changes with the machine and with the minute.
+    await using beside = await startPlace()
+    await using naive = await startNaive(beside, { workers: 1, slots: 10 })
+    const ours = partsOf(alex.pids, place)
+    const theirs = partsOf(naive.pids, beside)
     const look = async (when: string): Promise<Figure[]> => {
-      await pause(SETTLE_MS)
-      const began = performance.now()
-      const before = await Promise.all(parts.map(({ pid }) => cpuMs(pid)))
-      await pause(MEASURED_MS)
-      const after = await Promise.all(parts.map(({ pid }) => cpuMs(pid)))
-      const elapsedMs = performance.now() - began
-      const shares = after.map((ms, i) => ((ms - (before[i] ?? 0)) / elapsedMs) * 100)
-      const sizes = await Promise.all(parts.map(({ pid }) => residentMb(pid)))
+      const [waking] = await Promise.all([costOfWaking(), pause(SETTLE_MS)])
+      const [{ cpu, wakes }, yardstick] = await Promise.all([measure(ours), measure(theirs)])
+      const sizes = await Promise.all(ours.map(({ pid }) => residentMb(pid)))
       const each = (values: readonly number[], digits: number) =>
-        parts.map(({ name }, i) => `${name} ${values[i]?.toFixed(digits)}`).join(', ')
-      say(`${when}: ${each(shares, 2)} % CPU; ${each(sizes, 0)} MB`)
+        ours.map(({ name }, i) => `${name} ${values[i]?.toFixed(digits)}`).join(', ')
+      say(`${when}: ${each(cpu, 2)} % CPU; ${each(sizes, 0)} MB; woken ${each(wakes, 0)} times/s`)
       return [
         {
           what: `CPU ${when}`,
-          value: total(shares),
+          value: total(cpu),
           unit: '% of a core',
           atMost: BAR_PERCENT,
-          beside: `${each(shares, 2)} %`,
+          beside: `${each(cpu, 2)} %; naive ${total(yardstick.cpu).toFixed(2)} %`,
+        },
+        {
+          what: `wake-ups ${when}`,
+          value: total(wakes),
+          unit: 'a second',
+          beside: `${each(wakes, 0)}; naive ${total(yardstick.wakes).toFixed(0)}`,
+        },
+        {
+          what: `work once a second ÷ over and over, ${when}`,
+          value: waking,
+          unit: '×',
+          beside: 'of this process: what waking costs on this machine now',
         },
         {
           what: `memory of the largest process ${when}`,
