@@ -2,7 +2,6 @@
  * A worker made of the product's parts, but for its model, which answers at once in this process, and its only tool,
  * which does nothing. Runs tasks of ten iterations and prints what they cost as a line of JSON.
  */
-
 import { randomUUID } from 'node:crypto'
 import { Redis } from 'ioredis'
 import type { Model } from '../src/agent/model.ts'

@@ -3,8 +3,9 @@
  *
  * Runs many tasks and looks whether memory stays flat: sessions of 20 tasks; rested ones leave Redis after the
  * retention, so that Redis holds the tasks of about one retention, however many have run, and of each session that has
- * left by which it is found again. A quarter of the run should last longer than the retention. Then stores many finished tasks and looks whether lists, stats and submitting stay
- * as fast. Either is left out with 0. Exits with 1 when a bar is not met.
+ * left by which it is found again. A quarter of the run should last longer than the retention. Then stores many finished
+ * tasks and looks whether lists, stats and submitting stay as fast. Either is left out with 0. Exits with 1 when a bar is
+ * not met.
  */
 import { writeFile } from 'node:fs/promises'
 import { setTimeout as pause } from 'node:timers/promises'

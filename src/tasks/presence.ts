@@ -1,5 +1,4 @@
 /** Says every few seconds which folder of sessions this process sees, so that others know whether it is shared. */
-
 import { messageOf } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { tick } from '../tick.ts'

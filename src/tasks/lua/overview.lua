@@ -15,8 +15,8 @@ local function try(...)
   if refused == '' and type(reply) == 'table' and reply.err then refused = reply.err end
 end
 if api ~= '' then try('ZADD', key('apis'), NOW, api) else try('SET', key('probe'), '', 'PX', 5000) end
--- What was heard at a time to come was before the clock was set back.
 try('ZREMRANGEBYSCORE', key('apis'), '-inf', NOW - forget)
+-- What was heard at a time to come was before the clock was set back.
 try('ZREMRANGEBYSCORE', key('apis'), NOW + forget, '+inf')
 try('ZREMRANGEBYSCORE', key('workers'), NOW + forget, '+inf')
 
