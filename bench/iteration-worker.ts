@@ -16,6 +16,7 @@ import { startTracing } from '../src/tracing.ts'
 import { createActivations } from '../workers/activations.ts'
 import { createHeartbeat } from '../workers/heartbeat.ts'
 import { createRunTask } from '../workers/run-task.ts'
+import { takeTickets } from '../workers/take-tickets.ts'
 import { createTraceTask } from '../workers/trace-task.ts'
 import { startWorker } from '../workers/worker.ts'
 import { agentTaskOf } from './agent-task.ts'
@@ -122,7 +123,9 @@ const heartbeat = createHeartbeat({
     at: Date.now(),
   }),
   onConfirmed: () => {},
-  onPurge: () => {},
+  onBeat: (beat) => {
+    if (beat.ticketsTaken) tickets.giveBackLost()
+  },
   log,
 })
 const submit = async (count: number) => {
@@ -148,19 +151,23 @@ const submit = async (count: number) => {
 await submit(left)
 const before = { commands, roundTrips, cpu: process.cpuUsage() }
 await redis.config('RESETSTAT')
-startWorker({
+const tickets = takeTickets({
   redis,
-  subscriber,
   prefix,
-  store,
-  activations,
-  heartbeat,
   runTask: async (job) => {
     await runTask(job)
     left -= 1
     if (left === 0) done.resolve()
   },
   concurrency: Number(slots),
+  log,
+})
+startWorker({
+  subscriber,
+  store,
+  activations,
+  heartbeat,
+  tickets,
   shutdownGraceMs: 0,
   onThrottle: () => {},
   log,

@@ -18,19 +18,30 @@ const REPLACED = ['min', 'max', 'mean', 'stddev', 'p50', 'p90', 'p99'].map(
 )
 const NEVER_MS = 2 ** 31 - 1
 
-/** A registry of its own with the process's default metrics. `models`: those that are told by name. */
-export const createMetrics = ({ version, models = [] }: { version: string; models?: readonly string[] }) => {
+/**
+ * A registry of its own with the process's default metrics. `models`: those that are told by name. `idleS`: how often
+ * the process wakes while it has nothing to do, in seconds.
+ */
+export const createMetrics = ({
+  version,
+  models = [],
+  idleS = 1,
+}: {
+  version: string
+  models?: readonly string[]
+  idleS?: number
+}) => {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry, prefix: 'alex_', eventLoopMonitoringPrecision: NEVER_MS })
   for (const name of [...MISNAMED, ...REPLACED]) registry.removeSingleMetric(name)
-  const lag = createEventLoopLag(registry)
+  const lag = createEventLoopLag(registry, idleS)
   const { buildInfo, ...instruments } = createInstruments(registry, PROCESS_METRICS)
   buildInfo.set({ version }, 1)
   const named = new Set(models)
   /** A label of few values, whatever models tasks ask for. */
   const modelLabel = (model: string) => (named.has(model) ? model : 'other')
   const exposeFleet = createFleetExposition(modelLabel)
-  let readFleet: (() => FleetState) | undefined
+  let readFleet: (() => Promise<FleetState>) | undefined
   const refreshing: (() => void)[] = []
   return {
     ...instruments,
@@ -42,7 +53,7 @@ export const createMetrics = ({ version, models = [] }: { version: string; model
     ofWorker: (): WorkerMetrics => createInstruments(registry, WORKER_METRICS),
 
     /** Exports what `read` returns whenever Prometheus asks. Every API tells of the same fleet. */
-    observeFleet(read: () => FleetState): void {
+    observeFleet(read: () => Promise<FleetState>): void {
       readFleet = read
     },
 
@@ -55,7 +66,10 @@ export const createMetrics = ({ version, models = [] }: { version: string; model
       for (const refresh of refreshing) refresh()
       const own = await registry.metrics()
       lag.reset()
-      return { contentType: registry.contentType, text: own + (readFleet ? exposeFleet(readFleet()) : '') }
+      return {
+        contentType: registry.contentType,
+        text: own + (readFleet ? exposeFleet(await readFleet()) : ''),
+      }
     },
   }
 }

@@ -2,7 +2,7 @@
 import { Redis, type RedisOptions } from 'ioredis'
 import { RedisUnavailable } from './errors.ts'
 import type { Log } from './log.ts'
-import { tick } from './tick.ts'
+import { IDLE_S, tick } from './tick.ts'
 
 /**
  * `patient` (workers): commands wait until Redis is back and are sent again.
@@ -27,8 +27,16 @@ const OPTIONS = {
   subscriber: { ...SHARED, maxRetriesPerRequest: null, autoResubscribe: false },
 } satisfies Record<ConnectionKind, RedisOptions>
 
-/** Starts connecting. The caller closes it with `disconnect()`. */
-export const connectRedis = (url: string, kind: ConnectionKind, log: Log): Redis => {
+/**
+ * Starts connecting. The caller closes it with `disconnect()`. `isListening`: whether anybody waits for what a
+ * subscriber hears, so that its death has to be noticed soon.
+ */
+export const connectRedis = (
+  url: string,
+  kind: ConnectionKind,
+  log: Log,
+  isListening: () => boolean = () => true,
+): Redis => {
   const redis = new Redis(url, { ...OPTIONS[kind], connectionName: `alex-${kind}` })
   // One line per outage, not per attempt, nor per connection: a subscriber has another one beside it.
   const beside = kind === 'subscriber'
@@ -42,17 +50,17 @@ export const connectRedis = (url: string, kind: ConnectionKind, log: Log): Redis
     if (away) log[beside ? 'debug' : 'info']({ connection: kind }, '[DI] Redis is back')
     away = false
   })
-  if (kind === 'subscriber') pingWhileReady(redis)
+  if (kind === 'subscriber') pingWhileReady(redis, isListening)
   return redis
 }
 
 /** A connection that only listens says nothing of its own, so its silence has to be asked about. */
-const pingWhileReady = (redis: Redis): void => {
+const pingWhileReady = (redis: Redis, isListening: () => boolean): void => {
   const ended = new AbortController()
   redis.once('end', () => ended.abort())
   const loop = async () => {
-    while (!ended.signal.aborted) {
-      await tick(1, ended.signal)
+    for (let everyS = 1; !ended.signal.aborted; everyS = isListening() ? 1 : IDLE_S) {
+      await tick(everyS, ended.signal)
       if (redis.status === 'ready') redis.ping().catch(() => {})
     }
   }

@@ -4,6 +4,9 @@
  */
 import { setTimeout as pause } from 'node:timers/promises'
 
+/** What nobody waits for is done every so many seconds. Below the 4 s after which a process counts as gone. */
+export const IDLE_S = 3
+
 const SECOND_MS = 1000
 /** A timer may ring this much before its time, which is not yet the next second. */
 const EARLY_MS = 5

@@ -4,7 +4,7 @@ import { messageOf, RedisUnavailable } from '../src/errors.ts'
 import type { Log } from '../src/log.ts'
 import type { WorkerInfo } from '../src/schemas/health.ts'
 import type { TicketQueue } from '../src/tasks/queue.ts'
-import type { Store } from '../src/tasks/store.ts'
+import type { Beat, Store } from '../src/tasks/store.ts'
 import { untilTick } from '../src/tick.ts'
 import type { Activations } from './activations.ts'
 import { monotonicMs } from './lease.ts'
@@ -16,8 +16,8 @@ interface Options {
   info: () => WorkerInfo
   /** A beat sent at this monotonic time was confirmed. */
   onConfirmed: (sentAt: number) => void
-  /** Deleted sessions that are to be removed, which takes longer than a beat may. Named again until they are. */
-  onPurge: (sessionIds: readonly string[]) => void
+  /** Of what a beat told, the part that is not done here, since it takes longer than a beat may. */
+  onBeat: (beat: Beat) => void
   log: Log
 }
 
@@ -52,7 +52,7 @@ export const createHeartbeat = (options: Options) => {
     // A lease that nobody renews any more is found when it lapses, not up to a beat later.
     waitMs = Math.min(BEAT_MS, Math.max(SOONEST_MS, Math.ceil(beat.nextDueMs ?? BEAT_MS) + 1))
     await queue.add(beat.tickets)
-    options.onPurge(beat.purge)
+    options.onBeat(beat)
   }
 
   /** Beats now, or joins the beat under way. Never throws. */

@@ -1,10 +1,9 @@
-/** Looks after sessions beside the work: once a second it takes the few whose time has come. */
+/** Looks after sessions beside the work: told by a beat that some wait, it takes a few at a time until none does. */
 import { setTimeout as pause } from 'node:timers/promises'
 import { messageOf } from '../src/errors.ts'
 import type { Log } from '../src/log.ts'
 import type { Archive } from '../src/tasks/archive.ts'
 import type { Keeping, Look } from '../src/tasks/keeping.ts'
-import { tick } from '../src/tick.ts'
 
 interface Options {
   keeping: Keeping
@@ -48,13 +47,15 @@ export const startKeeper = ({ keeping, archive, keepSession, log }: Options) => 
     return performance.eventLoopUtilization(measured, before).utilization > BUSY
   }
 
+  let told = Promise.withResolvers<void>()
   const loop = async () => {
     while (!stopping.signal.aborted) {
+      told = Promise.withResolvers()
       const more = await lookOnce().catch((error: unknown) => {
         log.debug({ err: messageOf(error) }, '[ServerCoordinator] keeper')
         return false
       })
-      if (!more) await tick(1, stopping.signal)
+      if (!more) await told.promise
       else if (isBusy()) await pause(BUSY_MS, undefined, { signal: stopping.signal }).catch(() => {})
     }
   }
@@ -65,6 +66,9 @@ export const startKeeper = ({ keeping, archive, keepSession, log }: Options) => 
   const purging = new Set<string>()
 
   return {
+    /** Some session waits. Beats say so until none does. */
+    look: () => told.resolve(),
+
     /** Removes deleted sessions, in the background. */
     purge(sessionIds: readonly string[]) {
       for (const id of sessionIds) {
@@ -80,6 +84,7 @@ export const startKeeper = ({ keeping, archive, keepSession, log }: Options) => 
     /** Takes no further session; resolves when those at hand are done. */
     async stop(): Promise<void> {
       stopping.abort()
+      told.resolve()
       await Promise.all([ended, finding])
     },
   }

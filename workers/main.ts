@@ -40,6 +40,7 @@ import { createModels } from './models.ts'
 import { observeEmitter, observeModel, observeState, observeStore } from './observe.ts'
 import { createRunTask } from './run-task.ts'
 import { createSpareMemory } from './spare-memory.ts'
+import { takeTickets } from './take-tickets.ts'
 import { createThrottle } from './throttle.ts'
 import { createTodos } from './todos.ts'
 import { createTools } from './tools.ts'
@@ -76,7 +77,7 @@ const tracing = await startTracing({
 })
 
 const redis = connectRedis(config.redis_url, 'patient', log)
-const subscriber = connectRedis(config.redis_url, 'subscriber', log)
+const subscriber = connectRedis(config.redis_url, 'subscriber', log, () => activations.count() > 0)
 const metrics = createMetrics({ version, models: namedModels(config) })
 const counted = metrics.ofWorker()
 const store = observeStore(createStore({ redis, prefix: config.redis_prefix, leaseMs: LEASE_MS }), counted)
@@ -229,6 +230,24 @@ const keeper = startKeeper({
   log,
 })
 let confirmedAt = monotonicMs()
+const spareMemory = createSpareMemory({ isIdle: () => activations.count() === 0 })
+const liveness = createLiveness({
+  waiting: () => queue.waiting(),
+  hasFreeSlot: () => activations.count() < config.worker_concurrency,
+  confirmedAt: () => confirmedAt,
+  signal: leaving.signal,
+})
+const tickets = takeTickets({
+  redis,
+  prefix: config.redis_prefix,
+  runTask: (job) => {
+    liveness.picked()
+    spareMemory.worked()
+    return runTask(job)
+  },
+  concurrency: config.worker_concurrency,
+  log,
+})
 const heartbeat = createHeartbeat({
   store,
   queue,
@@ -238,29 +257,19 @@ const heartbeat = createHeartbeat({
     confirmedAt = sentAt
     guard.beat(sentAt)
   },
-  onPurge: (sessionIds) => keeper.purge(sessionIds),
+  onBeat(beat) {
+    keeper.purge(beat.purge)
+    if (beat.sessionsDue) keeper.look()
+    if (beat.ticketsTaken) tickets.giveBackLost()
+  },
   log,
 })
-const spareMemory = createSpareMemory({ isIdle: () => activations.count() === 0 })
-const liveness = createLiveness({
-  waiting: () => queue.waiting(),
-  hasFreeSlot: () => activations.count() < config.worker_concurrency,
-  confirmedAt: () => confirmedAt,
-  signal: leaving.signal,
-})
 const worker = startWorker({
-  redis,
   subscriber,
-  prefix: config.redis_prefix,
   store,
   activations,
   heartbeat,
-  runTask: (job) => {
-    liveness.picked()
-    spareMemory.worked()
-    return runTask(job)
-  },
-  concurrency: config.worker_concurrency,
+  tickets,
   shutdownGraceMs: config.shutdown_grace_s * 1000,
   onThrottle: throttle.heard,
   log,

@@ -40,9 +40,9 @@ export interface AppDeps extends BaseDeps {
 /** The API as a value; it listens to nothing and owns nothing. */
 export const createApp = (deps: AppDeps): Hono<ApiEnv> => {
   const health = createHealth(deps)
-  const notReady = () => reasonsNotReady(deps.fleet.snapshot(), deps.isDraining())
-  deps.metrics.observeFleet(() => {
-    const fleet = deps.fleet.snapshot()
+  const notReady = async () => reasonsNotReady(await deps.fleet.snapshot(), deps.isDraining())
+  deps.metrics.observeFleet(async () => {
+    const fleet = await deps.fleet.snapshot()
     return { ...fleet, health: judge(fleet) }
   })
   const trace = traced(deps.tracing ?? NO_TRACING)

@@ -12,10 +12,10 @@ export const createHealth = (deps: {
   redact: (text: string) => string
   log: Log
   version: string
-}): (() => Health) => {
+}): (() => Promise<Health>) => {
   let last: Health['status'] | undefined
-  return () => {
-    const { status, components } = judge(deps.fleet.snapshot())
+  return async () => {
+    const { status, components } = judge(await deps.fleet.snapshot())
     if (status !== last) {
       const troubled = components.filter((component) => component.status === 'not_ready')
       const fields = {

@@ -24,6 +24,7 @@ import { createSessionService } from '../tasks/session-service.ts'
 import { createStore, LEASE_MS } from '../tasks/store.ts'
 import { createTaskService } from '../tasks/task-service.ts'
 import { createView } from '../tasks/view.ts'
+import { IDLE_S } from '../tick.ts'
 import { startTracing } from '../tracing.ts'
 import { readVersion } from '../version.ts'
 import { createApp } from './app.ts'
@@ -55,9 +56,9 @@ const tracing = await startTracing({
   redact,
   log,
 })
-const metrics = createMetrics({ version, models: namedModels(config) })
+const metrics = createMetrics({ version, models: namedModels(config), idleS: IDLE_S })
 const redis = connectRedis(config.redis_url, 'hasty', log)
-const subscriber = connectRedis(config.redis_url, 'subscriber', log)
+const subscriber = connectRedis(config.redis_url, 'subscriber', log, () => feed.isListening())
 const store = createStore({ redis, prefix: config.redis_prefix, leaseMs: LEASE_MS })
 const queue = createTicketQueue({ redis, prefix: config.redis_prefix, log })
 const feed = createFeed({ subscriber, store, log })
@@ -93,7 +94,7 @@ const app = createApp({
   presets: async () =>
     describePresets(
       await toolNames({ git: config.enable_git_tools }),
-      fleet.snapshot().workers.flatMap(({ mcp_tools = [] }) => mcp_tools),
+      (await fleet.snapshot()).workers.flatMap(({ mcp_tools = [] }) => mcp_tools),
     ),
   eventStream: createEventStream({
     store,

@@ -7,10 +7,9 @@ import { Problem } from './problem.ts'
 import type { ApiEnv } from './request-id.ts'
 
 export interface OpsDeps {
-  /** From memory; never waits. */
-  health: () => Health
+  health: () => Health | Promise<Health>
   /** Why this process should get no work now; empty when it should. */
-  notReady: () => string[]
+  notReady: () => string[] | Promise<string[]>
   metrics: Metrics
 }
 
@@ -20,14 +19,14 @@ export const createOpsApp = (deps: OpsDeps & BaseDeps): Hono<ApiEnv> =>
 
 export const opsRoutes = ({ health, notReady, metrics }: OpsDeps): Hono<ApiEnv> =>
   new Hono<ApiEnv>()
-    .get('/health', (c) => {
-      const answer = health()
+    .get('/health', async (c) => {
+      const answer = await health()
       return c.json(answer, answer.status === 'unhealthy' ? 503 : 200)
     })
     // Liveness: that this process answers. Redis being away is no reason to restart it.
     .get('/health/live', (c) => c.json({ status: 'live' } satisfies Probe))
-    .get('/health/ready', (c) => {
-      const reasons = notReady()
+    .get('/health/ready', async (c) => {
+      const reasons = await notReady()
       if (reasons.length === 0) return c.json({ status: 'ready' } satisfies Probe)
       throw new Problem(503, 'not_ready', reasons.join('; '), { headers: { 'Retry-After': '1' } })
     })

@@ -7,9 +7,9 @@ import type { ApiEnv } from './request-id.ts'
 
 /** From memory. `host`: of this process, as heartbeats would name it. */
 export const targetRoutes = ({ fleet, host }: { fleet: Fleet; host: string }): Hono<ApiEnv> =>
-  new Hono<ApiEnv>().get('/metrics/targets', (c) => {
+  new Hono<ApiEnv>().get('/metrics/targets', async (c) => {
     noQuery(c)
-    const { apis, workers } = fleet.snapshot()
+    const { apis, workers } = await fleet.snapshot()
     const asked = new URL(`http://${c.req.header('Host') ?? new URL(c.req.url).host}`)
     // What runs beside this API may listen on loopback only, or under a name that the asker does not know.
     const addressOf = (of: { host: string; port: number }) =>

@@ -22,8 +22,11 @@ const READINGS: Readonly<Record<string, (lags: RecordableHistogram) => number>> 
   p99: (lags) => lags.percentile(99),
 }
 
-/** Gauges `alex_nodejs_eventloop_lag_…_seconds`: over the time since `reset` was called. */
-export const createEventLoopLag = (registry: Registry): { reset: () => void } => {
+/**
+ * Gauges `alex_nodejs_eventloop_lag_…_seconds`: over the time since `reset` was called. `idleS`: how often the process
+ * wakes while it has nothing to do; in between nothing is seen, unless it lasts so long.
+ */
+export const createEventLoopLag = (registry: Registry, idleS: number): { reset: () => void } => {
   const lags = createHistogram()
   let used = performance.eventLoopUtilization()
   const sampleIn = (ms: number) => {
@@ -33,7 +36,7 @@ export const createEventLoopLag = (registry: Registry): { reset: () => void } =>
       const before = used
       used = performance.eventLoopUtilization()
       const { utilization } = performance.eventLoopUtilization(used, before)
-      sampleIn(utilization > BUSY ? BUSY_SAMPLE_MS : untilTick())
+      sampleIn(utilization > BUSY ? BUSY_SAMPLE_MS : untilTick(idleS))
     }, ms).unref()
   }
   sampleIn(BUSY_SAMPLE_MS)

@@ -226,6 +226,8 @@ export const createFeed = (options: { subscriber: Redis; store: Store; log: Log 
   return {
     listen,
     follow,
+    /** Whether anybody waits for events of some session. */
+    isListening: (): boolean => channels.size > 0,
     [Symbol.dispose]() {
       clearInterval(timer)
       subscriber.disconnect()

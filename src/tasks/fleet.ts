@@ -5,12 +5,16 @@ import { messageOf } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { refusalCode } from '../redis.ts'
 import { type ComponentState, WorkerInfo } from '../schemas/health.ts'
-import { tick } from '../tick.ts'
+import { IDLE_S, tick } from '../tick.ts'
 import type { Overview } from './reads.ts'
 import { readRedisSettings } from './redis-state.ts'
 import type { ApiAddress, Fleet, FleetSnapshot } from './service.ts'
 import type { Store } from './store.ts'
 
+/** So long after somebody asked, more are expected to, and the answer is kept fresh for them. */
+const ASKED_MS = 10_000
+/** For who asks then. After that the answer is what was known before. */
+const WAIT_MS = 500
 const STARTING_MS = 100
 /** How Redis is set and how full it is changes slowly, and INFO is the largest of all replies. */
 const SETTINGS_MS = 5000
@@ -19,9 +23,14 @@ export interface FleetWatch extends Fleet {
   [Symbol.dispose](): void
 }
 
-/** `self`: where this API listens, told to the others. */
-export const createFleet = (options: { store: Store; log: Log; self?: ApiAddress }): FleetWatch => {
-  const { store, log, self } = options
+/** `self`: where this API listens, told to the others. `askedMs`: for so long an ask keeps the answer fresh. */
+export const createFleet = (options: {
+  store: Store
+  log: Log
+  self?: ApiAddress
+  askedMs?: number
+}): FleetWatch => {
+  const { store, log, self, askedMs = ASKED_MS } = options
   const { redis } = store
   const address = self && JSON.stringify(self)
   const stopping = new AbortController()
@@ -51,7 +60,7 @@ export const createFleet = (options: { store: Store; log: Log; self?: ApiAddress
     warnOf(settings.concerns)
   }
 
-  const refresh = async () => {
+  const refreshOnce = async () => {
     const began = performance.now()
     try {
       const [seen] = await Promise.all([store.overview(address), refreshSettings()])
@@ -95,19 +104,42 @@ export const createFleet = (options: { store: Store; log: Log; self?: ApiAddress
     }
   }
 
-  // Nobody should wait a second to be told that the service is up.
+  let refreshing: Promise<void> | undefined
+  /** Reads, or joins the reading under way. */
+  const refresh = (): Promise<void> => {
+    refreshing ??= refreshOnce().finally(() => {
+      refreshing = undefined
+    })
+    return refreshing
+  }
+
+  let askedAt = performance.now()
+  const isAsked = () => performance.now() - askedAt < askedMs
+  let sleeping = new AbortController()
   const loop = async () => {
     while (!stopping.signal.aborted) {
       await refresh()
-      if (now.redis.up && now.workers.length > 0) await tick(1, stopping.signal)
-      else await pause(STARTING_MS, undefined, { signal: stopping.signal }).catch(() => {})
+      sleeping = new AbortController()
+      const signal = AbortSignal.any([stopping.signal, sleeping.signal])
+      if (!isAsked()) await tick(IDLE_S, signal)
+      else if (now.redis.up && now.workers.length > 0) await tick(1, signal)
+      // Nobody should wait a second to be told that the service is up.
+      else await pause(STARTING_MS, undefined, { signal }).catch(() => {})
     }
   }
   void loop()
 
   return {
     workers: async () => workersOf(await store.overview(address)),
-    snapshot: () => now,
+    async snapshot() {
+      const isFirst = !isAsked()
+      askedAt = performance.now()
+      if (isFirst) {
+        sleeping.abort()
+        await Promise.race([refresh(), pause(WAIT_MS, undefined, { ref: false })])
+      }
+      return now
+    },
     [Symbol.dispose]: () => stopping.abort(),
   }
 }

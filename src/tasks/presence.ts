@@ -1,12 +1,12 @@
 /** Says every few seconds which folder of sessions this process sees, so that others know whether it is shared. */
 import { messageOf } from '../errors.ts'
 import type { Log } from '../log.ts'
-import { tick } from '../tick.ts'
+import { IDLE_S, tick } from '../tick.ts'
 import type { Keeping } from './keeping.ts'
 import type { SessionFolder } from './session-folder.ts'
 
 /** Without one for 15 s a process does not count as live. */
-const ANNOUNCE_S = 5
+const ANNOUNCE_S = 2 * IDLE_S
 
 export const startPresence = (options: {
   keeping: Keeping

@@ -105,8 +105,11 @@ export interface CostService {
 /** The fleet's truth, from heartbeats, kept in memory so that it answers while Redis is away. */
 export interface Fleet {
   workers(): Promise<WorkerInfo[]>
-  /** From memory, refreshed in the background; never waits for Redis. */
-  snapshot(): FleetSnapshot
+  /**
+   * From memory, kept fresh while somebody asks now and then. Who asks after a pause waits for a reading, at most half
+   * a second.
+   */
+  snapshot(): Promise<FleetSnapshot>
 }
 
 /** Where an API listens. */

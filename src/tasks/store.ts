@@ -41,6 +41,10 @@ export interface Beat {
   /** Milliseconds until something is due: a lease that lapses, a schedule. Absent when nothing is. */
   nextDueMs?: number
   leases: ('ok' | 'cancel' | 'lost')[]
+  /** Sessions wait to be looked after. */
+  sessionsDue: boolean
+  /** Workers have tickets, perhaps one that is gone. */
+  ticketsTaken: boolean
   purge: string[]
   tickets: Ticket[]
 }
@@ -189,7 +193,7 @@ export const createStore = ({ redis, prefix, leaseMs }: StoreOptions) => {
     },
 
     async beat(worker: { id: string; info: string }, leases: readonly Lease[], most: number): Promise<Beat> {
-      const [nextDue, ...rest] = Reply.parse(
+      const [nextDue, sessionsDue, taken, ...rest] = Reply.parse(
         await run('beat', [
           worker.id,
           worker.info,
@@ -205,6 +209,8 @@ export const createStore = ({ redis, prefix, leaseMs }: StoreOptions) => {
       const purges = Number(rest[1 + held])
       return {
         ...(nextDue ? { nextDueMs: Number(nextDue) } : {}),
+        sessionsDue: sessionsDue === '1',
+        ticketsTaken: Number(taken) > 0,
         leases: z.array(LeaseVerdict).parse(rest.slice(1, 1 + held)),
         purge: rest.slice(2 + held, 2 + held + purges),
         tickets: ticketsOf(rest.slice(2 + held + purges)),

@@ -69,29 +69,32 @@ const observed = (states: FleetSnapshot[]) => {
   let next = 0
   const fleet = {
     workers: async () => [],
-    snapshot: () => states[Math.min(next++, states.length - 1)] ?? snapshot(),
+    snapshot: async () => states[Math.min(next++, states.length - 1)] ?? snapshot(),
   }
   return { log, health: createHealth({ fleet, redact, log, version: '1.2.3' }) }
 }
 
 describe('what /health answers', () => {
-  test('carries version and uptime', () => {
-    expect(observed([snapshot()]).health()).toMatchObject({ version: '1.2.3', uptime_s: expect.any(Number) })
+  test('carries version and uptime', async () => {
+    expect(await observed([snapshot()]).health()).toMatchObject({
+      version: '1.2.3',
+      uptime_s: expect.any(Number),
+    })
   })
 
-  test('is plain words: nothing a shell expands, nothing JSON escapes, no secret', () => {
+  test('is plain words: nothing a shell expands, nothing JSON escapes, no secret', async () => {
     const message = `401: "Incorrect key \\ ${SECRET}": see *docs* [here]?\n$(rm) \`x\``
     const components = READY.map((component) => ({ ...component, message, details: { errors: [message] } }))
-    const answer = observed([snapshot({ components })]).health()
+    const answer = await observed([snapshot({ components })]).health()
     expect(answer.components[0]?.message).toBe('401: Incorrect key : see docs here (rm) x')
     const text = JSON.stringify(answer)
     expect(text).not.toContain(SECRET)
     expect(text).not.toMatch(/[*?\\$`]/)
   })
 
-  test('is logged under [HealthChecker] when the status changes, and only then', () => {
+  test('is logged under [HealthChecker] when the status changes, and only then', async () => {
     const { log, health } = observed([snapshot(), snapshot(), snapshot({ redis: AWAY }), snapshot()])
-    for (let i = 0; i < 5; i++) health()
+    for (let i = 0; i < 5; i++) await health()
     expect(log.lines.map(({ level, message }) => [level, message])).toEqual([
       ['info', '[HealthChecker] healthy'],
       ['warn', '[HealthChecker] unhealthy'],

@@ -10,7 +10,7 @@ import { listening, problemIn, recordedLog } from './support.ts'
 
 const ops = (fleet: FleetSnapshot = snapshot(), notReady: string[] = []) => {
   const metrics = createMetrics({ version: '1.2.3' })
-  metrics.observeFleet(() => ({ ...fleet, health: judge(fleet) }))
+  metrics.observeFleet(async () => ({ ...fleet, health: judge(fleet) }))
   return createOpsApp({
     health: () => ({ ...judge(fleet), version: '1.2.3', uptime_s: 1 }),
     notReady: () => notReady,

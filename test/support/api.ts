@@ -76,7 +76,7 @@ export const startApi = async (options: ApiOptions = {}) => {
     presets: async () =>
       describePresets(
         toolbox.names,
-        fleet.snapshot().workers.flatMap(({ mcp_tools = [] }) => mcp_tools),
+        (await fleet.snapshot()).workers.flatMap(({ mcp_tools = [] }) => mcp_tools),
       ),
     eventStream: createEventStream({
       store,

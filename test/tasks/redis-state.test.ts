@@ -19,22 +19,25 @@ test('a Redis without append-only file, or with an evicting policy, is named in 
   const store = createStore({ redis, prefix: '{alex}', leaseMs: LEASE_MS })
   const fleet = createFleet({ store, log })
   onTestFinished(() => fleet[Symbol.dispose]())
-  const state = () => judge(fleet.snapshot()).components.find(({ name }) => name === 'redis')
+  const state = async () => judge(await fleet.snapshot()).components.find(({ name }) => name === 'redis')
 
-  await eventually(async () => fleet.snapshot().redis.up)
+  await eventually(async () => (await fleet.snapshot()).redis.up)
   expect(log.lines.filter(({ level }) => level === 'warn').map(({ message }) => message)).toEqual([
     expect.stringMatching(/^\[HealthChecker\] .*maxmemory-policy is allkeys-lru.*append-only/),
   ])
-  expect(state()).toMatchObject({ status: 'ready', details: { persists: false } })
-  expect(state()?.message).toMatch(/allkeys-lru.*append-only/)
+  expect(await state()).toMatchObject({ status: 'ready', details: { persists: false } })
+  expect((await state())?.message).toMatch(/allkeys-lru.*append-only/)
 
   await server.client.config('SET', 'maxmemory', '100mb')
-  await eventually(async () => state()?.status === 'not_ready')
-  expect(state()?.message).toContain('Redis may evict tasks')
-  expect(fleet.snapshot().redis).toMatchObject({ evicts: true, memory_limit_bytes: 100 * 1024 * 1024 })
+  await eventually(async () => (await state())?.status === 'not_ready')
+  expect((await state())?.message).toContain('Redis may evict tasks')
+  expect((await fleet.snapshot()).redis).toMatchObject({
+    evicts: true,
+    memory_limit_bytes: 100 * 1024 * 1024,
+  })
 
   await server.client.config('SET', 'maxmemory-policy', 'noeviction')
   await server.client.config('SET', 'appendonly', 'yes')
-  await eventually(async () => state()?.message === 'Redis answers')
-  expect(state()).toMatchObject({ status: 'ready', details: { persists: true } })
+  await eventually(async () => (await state())?.message === 'Redis answers')
+  expect(await state()).toMatchObject({ status: 'ready', details: { persists: true } })
 })

@@ -1,5 +1,6 @@
 /** What a worker's heartbeat renews, tells and looks after, on a real Redis. */
 import { randomUUID } from 'node:crypto'
+import { Worker } from 'bullmq'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import type { LogEvent } from '../../src/schemas/event.ts'
 import type { Ticket } from '../../src/tasks/replies.ts'
@@ -464,4 +465,30 @@ test('a task that an older release began counts as waiting for a slot no longer'
   await redis.hset(store.key('task', id), 'status', 'running')
   await beat()
   expect((await store.overview()).ready).toBe(0)
+})
+
+test('a beat says whether sessions wait to be looked after', async () => {
+  const { store, redis, running, beat } = setup()
+  expect((await beat()).sessionsDue).toBe(false)
+  await store.finish(await running(), 1, [], null, NOTHING)
+  expect((await beat()).sessionsDue).toBe(true)
+  expect(await store.keeping.look(5)).toHaveLength(1)
+  expect((await beat()).sessionsDue).toBe(false)
+  await redis.zadd(store.key('keep'), 1, 'the-session')
+  expect((await beat()).sessionsDue).toBe(true)
+})
+
+test('a beat says whether workers have tickets, also those of workers that are gone', async () => {
+  const { redis, prefix, queue, create, beat } = setup()
+  const { tickets } = await create()
+  await queue.add(tickets)
+  expect((await beat()).ticketsTaken).toBe(false)
+  const worker = new Worker('tickets', null, {
+    connection: redis.duplicate(),
+    prefix,
+    skipStalledCheck: true,
+  })
+  onTestFinished(() => worker.close())
+  await worker.getNextJob('a token', { block: false })
+  expect((await beat()).ticketsTaken).toBe(true)
 })

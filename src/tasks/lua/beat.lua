@@ -2,7 +2,8 @@
 -- KEYS[1]: prefix
 -- ARGV: worker id, what it says of itself (JSON), seconds that stays, lease (ms), key prefix of the ticket jobs,
 --       a random number 0–1 (a beat sent again carries the same), how many due tasks to look at, then task id, activation per lease held
--- Returns {ms until the next task is due or '', number of leases, 'ok' | 'cancel' | 'lost' per lease, number of session ids to purge, session id …, ticket…}
+-- Returns {ms until the next task is due or '', '1' when sessions wait for a keeper or '', number of tickets that
+--          workers have taken, number of leases, 'ok' | 'cancel' | 'lost' per lease, number of session ids to purge, session id …, ticket…}
 local worker, lease, jobs, random, most = ARGV[1], number(ARGV[4]), ARGV[5], number(ARGV[6]), number(ARGV[7])
 local tickets, purge, verdicts = {}, {}, {}
 -- How long a task that lost its worker more than once runs beside no other such task, times its losses.
@@ -173,7 +174,9 @@ else
 end
 
 local next_due = redis.call('ZRANGEBYSCORE', key('due'), '(' .. NOW, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)[2]
-local out = { next_due and tostring(next_due - NOW) or '', tostring(#verdicts) }
+local kept_soonest = redis.call('ZRANGEBYSCORE', key('keep'), '-inf', NOW, 'LIMIT', 0, 1)[1]
+local out = { next_due and tostring(next_due - NOW) or '', kept_soonest and '1' or '', tostring(redis.call('LLEN', jobs .. 'active')),
+  tostring(#verdicts) }
 for i = 1, #verdicts do out[#out + 1] = verdicts[i] end
 out[#out + 1] = tostring(#purge)
 for i = 1, #purge do out[#out + 1] = purge[i] end
