@@ -93,6 +93,8 @@ const { guard, sandbox, mcp, git, closedDirs, label, toolboxIn, workspaces } = a
   leaseMs: LEASE_MS,
   version,
   metrics: counted,
+  // Whoever asks for it need not wait for the next beat.
+  onMcpChange: () => void heartbeat.beat(),
   log,
 })
 const components = createComponents({
@@ -275,7 +277,8 @@ const worker = startWorker({
   log,
 })
 log.info({ slots: config.worker_concurrency, version }, '[DI] worker started')
-void models.load()
+// It is needed by the first task; the first beat tells that there is a worker.
+void guard.beaten().then(models.load)
 
 const CLOSE_MARGIN_MS = 8000
 /** A session that is not looked after to the end now is by the next worker. */

@@ -20,13 +20,15 @@ interface Options {
   leaseMs: number
   version: string
   metrics: WorkerMetrics
+  /** What the health of MCP servers says has changed, or their tools have. */
+  onMcpChange: () => void
   log: Log
 }
 
 const real = (path: string) => realpath(path).catch(() => path)
 
 /** Kills what a worker that was killed here left behind, then starts guard, sandbox and MCP servers. */
-export const createTools = async ({ loaded, leaseMs, version, metrics, log }: Options) => {
+export const createTools = async ({ loaded, leaseMs, version, metrics, onMcpChange, log }: Options) => {
   const { config } = loaded
   // The list of MCP servers among them: whoever writes there has commands run outside the sandbox.
   const closedDirs = await Promise.all(
@@ -52,7 +54,10 @@ export const createTools = async ({ loaded, leaseMs, version, metrics, log }: Op
     env,
     cwd: process.cwd(),
     guard,
+    // The guard would start none before. The worker has enough to do until then.
+    after: guard.beaten(),
     version,
+    onChange: onMcpChange,
     onStart(server, again) {
       metrics.mcpStarts.inc({ server })
       if (again) metrics.mcpRestarts.inc({ server })

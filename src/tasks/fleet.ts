@@ -15,7 +15,10 @@ import type { Store } from './store.ts'
 const ASKED_MS = 10_000
 /** For who asks then. After that the answer is what was known before. */
 const WAIT_MS = 500
+/** Nobody should wait a second to be told that the service is up, and all of it. */
 const STARTING_MS = 100
+/** After that, what is not ready is not just starting. */
+const STARTED_AFTER_MS = 15_000
 /** How Redis is set and how full it is changes slowly, and INFO is the largest of all replies. */
 const SETTINGS_MS = 5000
 
@@ -113,7 +116,13 @@ export const createFleet = (options: {
     return refreshing
   }
 
-  let askedAt = performance.now()
+  const startedAt = performance.now()
+  const isStarting = () =>
+    !now.redis.up ||
+    now.workers.length === 0 ||
+    (now.components.some(({ status }) => status === 'not_ready') &&
+      performance.now() - startedAt < STARTED_AFTER_MS)
+  let askedAt = startedAt
   const isAsked = () => performance.now() - askedAt < askedMs
   let sleeping = new AbortController()
   const loop = async () => {
@@ -122,8 +131,7 @@ export const createFleet = (options: {
       sleeping = new AbortController()
       const signal = AbortSignal.any([stopping.signal, sleeping.signal])
       if (!isAsked()) await tick(IDLE_S, signal)
-      else if (now.redis.up && now.workers.length > 0) await tick(1, signal)
-      // Nobody should wait a second to be told that the service is up.
+      else if (!isStarting()) await tick(1, signal)
       else await pause(STARTING_MS, undefined, { signal }).catch(() => {})
     }
   }

@@ -21,8 +21,12 @@ export interface McpOptions {
   env: Readonly<Record<string, string>>
   cwd: string
   guard: Guard
+  /** Servers are started when this has resolved. */
+  after?: Promise<void>
   version: string
   log: Log
+  /** Servers came or went, or their tools did. */
+  onChange?: () => void
   /** A server's start has led to a connection or failed; `again` after a connection that was lost. */
   onStart?: (server: string, again: boolean) => void
   timing?: Partial<McpTiming>
@@ -70,6 +74,7 @@ export const startMcp = (options: McpOptions): Mcp => {
 
   const onChange = (): void => {
     tools = makeTools()
+    options.onChange?.()
     if (told || state().status !== 'ready') return
     told = true
     const names = servers.map((server) => server.name)
@@ -83,6 +88,8 @@ export const startMcp = (options: McpOptions): Mcp => {
     for (const entry of file.servers)
       if ('problem' in entry) log.error({ server: entry.name }, `[MCP] ${entry.name}: ${entry.problem}`)
     const configs = file.servers.filter((entry) => 'transport' in entry)
+    await options.after
+    if (stopped) return
     // Most workers have no servers, and the SDK costs a start 13 MB and a sixth of a second.
     const [{ startServer }, { mcpTool }] = await Promise.all([import('./server.ts'), import('./mcp-tool.ts')])
     if (stopped) return
