@@ -11,7 +11,7 @@ interface Options {
   signal: AbortSignal
 }
 
-/** A healthy worker asks for tickets every 1.5 s, however it is woken. */
+/** A healthy worker asks for tickets every second, however it is woken. */
 const WEDGED_MS = 15_000
 const LOOK_S = 3
 const SILENT_MS = 3000

@@ -64,14 +64,21 @@ export const idle: Suite = {
   async run(say): Promise<Figure[]> {
     await using place = await startPlace()
     await using alex = await startService(place, { workers: 1, slots: 10 })
-    // On a Redis of its own, at the same time: what a wake-up costs changes with the machine and with the minute.
+    // On Redis servers of their own, at the same time: what a wake-up costs changes with the machine and with the minute.
     await using beside = await startPlace()
     await using naive = await startNaive(beside, { workers: 1, slots: 10 })
+    await using apart = await startPlace()
+    const asleep = () => apart.node('bench/yardsticks/asleep.ts').pid
     const ours = partsOf(alex.pids, place)
     const theirs = partsOf(naive.pids, beside)
+    const nobodys = partsOf({ api: asleep(), workers: [asleep()] }, apart)
     const look = async (when: string): Promise<Figure[]> => {
       const [waking] = await Promise.all([costOfWaking(), pause(SETTLE_MS)])
-      const [{ cpu, wakes }, yardstick] = await Promise.all([measure(ours), measure(theirs)])
+      const [{ cpu, wakes }, yardstick, floor] = await Promise.all([
+        measure(ours),
+        measure(theirs),
+        measure(nobodys),
+      ])
       const sizes = await Promise.all(ours.map(({ pid }) => residentMb(pid)))
       const each = (values: readonly number[], digits: number) =>
         ours.map(({ name }, i) => `${name} ${values[i]?.toFixed(digits)}`).join(', ')
@@ -83,6 +90,12 @@ export const idle: Suite = {
           unit: '% of a core',
           atMost: BAR_PERCENT,
           beside: `${each(cpu, 2)} %; naive ${total(yardstick.cpu).toFixed(2)} %`,
+        },
+        {
+          what: `the same ÷ processes that only wake, ${when}`,
+          value: total(cpu) / total(floor.cpu),
+          unit: '×',
+          beside: `two that do nothing once a second, and a Redis that nobody uses: ${total(floor.cpu).toFixed(2)} %`,
         },
         {
           what: `wake-ups ${when}`,

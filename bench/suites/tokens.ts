@@ -10,6 +10,8 @@ const TOKENS_A_SECOND = 100
 const SECONDS = 8
 /** Of the streaming, in which the processes' event loops are looked at. */
 const WINDOW_S = 5
+/** After the last task has begun: code is compiled, and what all of them left is collected. */
+const SETTLE_MS = 1000
 const LAG_MS = 20
 
 /** Puts the pieces of an answer together; what was missed leaves a hole. */
@@ -50,6 +52,8 @@ export const tokens: Suite = {
     const lags = () => Promise.all(addresses.map(lagSinceAsked))
 
     const readers = Array.from({ length: TASKS }, createReader)
+    // The first answer takes a process tens of milliseconds, which are not to count as the next one's.
+    await lags()
     await Promise.all(
       readers.map(async (reader) => {
         const { task_id } = await client.submit({ model: `paced-${TOKENS_A_SECOND}x${SECONDS}` })
@@ -57,7 +61,8 @@ export const tokens: Suite = {
       }),
     )
     while (readers.some((reader) => reader.pieces() === 0)) await pause(10)
-    await lags()
+    await pause(SETTLE_MS)
+    const beginning = Math.max(...(await lags()))
     const processes = [pids.api, ...pids.workers, place.pids.redis, place.pids.model, process.pid]
     const before = await Promise.all(processes.map(cpuMs))
     await pause(WINDOW_S * 1000)
@@ -86,6 +91,7 @@ export const tokens: Suite = {
         value: Math.max(...ofWorkers),
         unit: 'ms',
         atMost: LAG_MS,
+        beside: `while all began at once: ${beginning.toFixed(0)} ms`,
       },
     ]
   },

@@ -7,7 +7,7 @@ import { untilTick } from '../tick.ts'
  * Every sample wakes the process, and one each 10 ms, as prom-client takes them, is most of what an idle one uses.
  * A loop with nothing to do is not late, so it is hardly asked.
  */
-const BUSY_SAMPLE_MS = 50
+const BUSY_SAMPLE_MS = 20
 /** Part of the time since the last sample in which the loop had work to do. */
 const BUSY = 0.05
 const NS_A_MS = 1e6
