@@ -29,6 +29,18 @@ export const cpuMs = async (pid: number): Promise<number> => {
   return (Number(fields[11]) + Number(fields[12])) * MS_A_TICK
 }
 
+/** Of the processes that a process has started, those that are there. */
+export const childrenOf = async (pid: number): Promise<number[]> => {
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name))
+  const parents = await Promise.all(
+    pids.map(
+      async (id) =>
+        /^PPid:\s+(\d+)$/m.exec(await readFile(`/proc/${id}/status`, 'utf8').catch(() => ''))?.[1],
+    ),
+  )
+  return pids.flatMap((id, i) => (parents[i] === String(pid) ? [Number(id)] : []))
+}
+
 export const total = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0)
 
 /** Ms since the epoch with fractions: comparable between processes of one machine. */

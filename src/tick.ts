@@ -4,7 +4,7 @@
  */
 import { setTimeout as pause } from 'node:timers/promises'
 
-/** What nobody waits for is done every so many seconds. Below the 4 s after which a process counts as gone. */
+/** What nobody waits for is done every so many seconds. Below the 5 s after which a process counts as gone. */
 export const IDLE_S = 3
 
 const SECOND_MS = 1000

@@ -21,11 +21,13 @@ const LOCK_MS = 3000
 const LOOK_MS = 900
 /** Redis sees that a wait is over when it is awake: just before the beat, it answers both together. */
 const BEFORE_TICK_MS = 5
+/** Redis 6 takes a wait of less than a millisecond for one without end. */
+const SHORTEST_MS = 10
 
 class TickWorker extends Worker<TicketJob> {
   /** Seconds. Below the silence that means a dead connection (src/redis.ts), since it is silent for so long. */
   protected override getBlockTimeout(): number {
-    return (untilTick() - BEFORE_TICK_MS) / 1000
+    return Math.max(SHORTEST_MS, untilTick() - BEFORE_TICK_MS) / 1000
   }
 }
 

@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises'
 import { setTimeout as pause } from 'node:timers/promises'
 import { startNaive } from '../naive.ts'
-import { cpuMs, percentile, residentMb, total, wakeUps } from '../numbers.ts'
+import { childrenOf, cpuMs, percentile, residentMb, total, wakeUps } from '../numbers.ts'
 import { type Place, startPlace } from '../place.ts'
 import type { Figure, Suite } from '../report.ts'
 import { startService } from '../service.ts'
@@ -19,11 +19,16 @@ interface Part {
   pid: number
 }
 
-const partsOf = (pids: { api: number; workers: number[] }, place: Place): Part[] => [
-  { name: 'API', pid: pids.api },
-  ...pids.workers.map((pid) => ({ name: 'worker', pid })),
-  { name: 'Redis', pid: place.pids.redis },
-]
+/** A worker of ours has a guard beside it, which starts and ends what tools run. */
+const partsOf = async (pids: { api: number; workers: number[] }, place: Place): Promise<Part[]> => {
+  const guards = await Promise.all(pids.workers.map(childrenOf))
+  return [
+    { name: 'API', pid: pids.api },
+    ...pids.workers.map((pid) => ({ name: 'worker', pid })),
+    ...guards.flat().map((pid) => ({ name: 'guard', pid })),
+    { name: 'Redis', pid: place.pids.redis },
+  ]
+}
 
 /** Of each part: % of a core, and how often a second it is woken. */
 const measure = async (parts: readonly Part[]): Promise<{ cpu: number[]; wakes: number[] }> => {
@@ -69,9 +74,9 @@ export const idle: Suite = {
     await using naive = await startNaive(beside, { workers: 1, slots: 10 })
     await using apart = await startPlace()
     const asleep = () => apart.node('bench/yardsticks/asleep.ts').pid
-    const ours = partsOf(alex.pids, place)
-    const theirs = partsOf(naive.pids, beside)
-    const nobodys = partsOf({ api: asleep(), workers: [asleep()] }, apart)
+    const ours = await partsOf(alex.pids, place)
+    const theirs = await partsOf(naive.pids, beside)
+    const nobodys = await partsOf({ api: asleep(), workers: [asleep()] }, apart)
     const look = async (when: string): Promise<Figure[]> => {
       const [waking] = await Promise.all([costOfWaking(), pause(SETTLE_MS)])
       const [{ cpu, wakes }, yardstick, floor] = await Promise.all([

@@ -34,7 +34,7 @@ export interface Overview {
 }
 
 const ACTIVE_MS = 300_000
-/** Workers beat and APIs announce themselves every second; after this long without a word they are not alive. */
+/** Workers beat every second, APIs announce themselves at least every third. So long without a word, they are not alive. */
 const ALIVE_MS = 5000
 const FORGET_MS = 60_000
 const Flat = z.array(z.string())

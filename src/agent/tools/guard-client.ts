@@ -39,7 +39,7 @@ export const createGuard = ({ leaseMs }: GuardOptions): Guard => {
   return {
     beat(sentAt) {
       lastBeat = Math.max(lastBeat ?? sentAt, sentAt)
-      if (current?.dead === false) current.send({ type: 'beat', sentAt })
+      if (current?.dead === false) current.beat(lastBeat)
       nextBeat.resolve()
       nextBeat = Promise.withResolvers()
     },
@@ -70,6 +70,8 @@ export const createGuard = ({ leaseMs }: GuardOptions): Guard => {
 
 interface GuardLink {
   readonly dead: boolean
+  /** A guard with nothing to watch is not woken for it: it is told before what it depends on. */
+  beat(sentAt: number): void
   send(message: ToGuard): void
   run(id: number, command: GuardedCommand): Promise<GuardedResult>
   serve(id: number, service: GuardedService): RunningService
@@ -88,9 +90,14 @@ const link = (leaseMs: number, lastBeat: number | undefined): GuardLink => {
   const renames = new Map<number, PromiseWithResolvers<GuardedRename>>()
   const gone = Promise.withResolvers<void>()
   let dead = false
+  let untold = lastBeat
 
   const replace = (): void => void child.kill('SIGKILL')
   const send = (message: ToGuard): void => void child.stdin.write(`${JSON.stringify(message)}\n`)
+  const tellBeat = () => {
+    if (untold !== undefined) send({ type: 'beat', sentAt: untold })
+    untold = undefined
+  }
 
   readLines(child.stdout, (line) => {
     const message: FromGuard = JSON.parse(line)
@@ -120,11 +127,14 @@ const link = (leaseMs: number, lastBeat: number | undefined): GuardLink => {
   // Not `exit`: answers may still be in the pipe then.
   child.once('close', () => void bury())
   child.once('error', () => void bury())
-  if (lastBeat !== undefined) send({ type: 'beat', sentAt: lastBeat })
 
   return {
     get dead() {
       return dead
+    },
+    beat(sentAt) {
+      untold = sentAt
+      if (calls.size > 0) tellBeat()
     },
     send,
     run: (id, command) =>
@@ -144,6 +154,7 @@ const link = (leaseMs: number, lastBeat: number | undefined): GuardLink => {
         calls.set(id, { command, settle })
         command.signal.addEventListener('abort', onAbort, { once: true })
         const { onOutput: _, signal: __, ...request } = command
+        tellBeat()
         send({ type: 'run', id, ...request })
       }),
     serve(id, service) {
@@ -156,6 +167,7 @@ const link = (leaseMs: number, lastBeat: number | undefined): GuardLink => {
       }
       calls.set(id, { command: service, settle })
       const { onOutput: _, ...request } = service
+      tellBeat()
       send({ type: 'serve', id, ...request })
       return {
         write: (text) => void (alive && send({ type: 'input', id, text })),
@@ -166,6 +178,7 @@ const link = (leaseMs: number, lastBeat: number | undefined): GuardLink => {
     rename(id, from, to) {
       const answer = Promise.withResolvers<GuardedRename>()
       renames.set(id, answer)
+      tellBeat()
       send({ type: 'rename', id, from, to })
       return answer.promise
     },
