@@ -36,7 +36,6 @@ export const createFleet = (options: {
   const { store, log, self, askedMs = ASKED_MS } = options
   const { redis } = store
   const address = self && JSON.stringify(self)
-  const stopping = new AbortController()
   let now: FleetSnapshot = {
     redis: { up: false, evicts: false, message: 'not reached yet' },
     workers: [],
@@ -124,12 +123,14 @@ export const createFleet = (options: {
       performance.now() - startedAt < STARTED_AFTER_MS)
   let askedAt = startedAt
   const isAsked = () => performance.now() - askedAt < askedMs
+  let stopped = false
   let sleeping = new AbortController()
   const loop = async () => {
-    while (!stopping.signal.aborted) {
+    for (;;) {
       await refresh()
+      if (stopped) return
       sleeping = new AbortController()
-      const signal = AbortSignal.any([stopping.signal, sleeping.signal])
+      const { signal } = sleeping
       if (!isAsked()) await tick(IDLE_S, signal)
       else if (!isStarting()) await tick(1, signal)
       else await pause(STARTING_MS, undefined, { signal }).catch(() => {})
@@ -148,7 +149,10 @@ export const createFleet = (options: {
       }
       return now
     },
-    [Symbol.dispose]: () => stopping.abort(),
+    [Symbol.dispose]() {
+      stopped = true
+      sleeping.abort()
+    },
   }
 }
 
