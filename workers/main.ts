@@ -13,8 +13,6 @@ import {
   workspaceProblem,
 } from '../src/config.ts'
 import { messageOf } from '../src/errors.ts'
-import { createHttpServer } from '../src/http/http-server.ts'
-import { createOpsApp } from '../src/http/ops.ts'
 import { createLog } from '../src/log.ts'
 import { createMetrics } from '../src/metrics.ts'
 import { onParentGone } from '../src/parent-watch.ts'
@@ -38,6 +36,7 @@ import { monotonicMs } from './lease.ts'
 import { createLiveness } from './liveness.ts'
 import { createModels } from './models.ts'
 import { observeEmitter, observeModel, observeState, observeStore } from './observe.ts'
+import { startOpsServer } from './ops-server.ts'
 import { createRunTask } from './run-task.ts'
 import { createSpareMemory } from './spare-memory.ts'
 import { takeTickets } from './take-tickets.ts'
@@ -170,35 +169,26 @@ const runTask = createRunTask({
   log,
 })
 
-const ops = createHttpServer(
-  createOpsApp({
-    health: () => components.health(redis.status === 'ready', version),
-    notReady: () => (leaving.signal.aborted ? ['this worker is draining'] : []),
-    metrics,
-    access: {
-      tokens: config.api_tokens,
-      allowedHosts: config.allowed_hosts,
-      metricsPublic: config.metrics_public,
-    },
-    redact,
-    log,
-  }),
-)
-ops.on('error', (error) => {
-  process.stderr.write(
-    `The worker cannot listen on ${config.host}:${config.worker_port}: ${messageOf(error)}\n`,
-  )
-  process.exit(1)
+const ops = await startOpsServer({
+  host: config.host,
+  port: config.worker_port,
+  health: () => components.health(redis.status === 'ready', version),
+  notReady: () => (leaving.signal.aborted ? ['this worker is draining'] : []),
+  metrics,
+  access: {
+    tokens: config.api_tokens,
+    allowedHosts: config.allowed_hosts,
+    metricsPublic: config.metrics_public,
+  },
+  redact,
+  log,
 })
-await new Promise<void>((resolve) => ops.listen(config.worker_port, config.host, resolve))
-const address = ops.address()
-const opsPort = address !== null && typeof address === 'object' ? address.port : config.worker_port
 
 const info = (): WorkerInfo => ({
   worker_id: workerId,
   host: hostname(),
   pid: process.pid,
-  port: opsPort,
+  port: ops.port,
   version,
   started_at: startedAt,
   slots: config.worker_concurrency,
@@ -295,7 +285,6 @@ const { close } = closeWithGrace(
     await guard[Symbol.asyncDispose]()
     if (redis.status === 'ready') await store.forgetWorker(workerId).catch(() => {})
     ops.close()
-    ops.closeAllConnections()
     subscriber.disconnect()
     redis.disconnect()
     await tracing.close()

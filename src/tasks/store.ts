@@ -8,6 +8,7 @@ import { z } from 'zod'
 import { viaRedis } from '../redis.ts'
 import type { LogEvent, TerminalEvent } from '../schemas/event.ts'
 import { TaskStatus } from '../schemas/task.ts'
+import { createBeating } from './beating.ts'
 import { createDelegating } from './delegating.ts'
 import { createKeeping } from './keeping.ts'
 import { createReads } from './reads.ts'
@@ -37,18 +38,6 @@ export interface Lease {
   activation: string
 }
 
-export interface Beat {
-  /** Milliseconds until something is due: a lease that lapses, a schedule. Absent when nothing is. */
-  nextDueMs?: number
-  leases: ('ok' | 'cancel' | 'lost')[]
-  /** Sessions wait to be looked after. */
-  sessionsDue: boolean
-  /** Workers have tickets, perhaps one that is gone. */
-  ticketsTaken: boolean
-  purge: string[]
-  tickets: Ticket[]
-}
-
 export type Store = ReturnType<typeof createStore>
 
 const Reply = z.array(z.string())
@@ -59,7 +48,6 @@ const Reply = z.array(z.string())
 export const LEASE_MS = 4000
 
 const DAY_S = 86_400
-const WORKER_TTL_S = 15
 
 export interface StoreOptions {
   redis: Redis
@@ -192,31 +180,6 @@ export const createStore = ({ redis, prefix, leaseMs }: StoreOptions) => {
       return { verdict, status: TaskStatus.parse(status), sessionId, tickets: ticketsOf(rest) } as const
     },
 
-    async beat(worker: { id: string; info: string }, leases: readonly Lease[], most: number): Promise<Beat> {
-      const [nextDue, sessionsDue, taken, ...rest] = Reply.parse(
-        await run('beat', [
-          worker.id,
-          worker.info,
-          WORKER_TTL_S,
-          leaseMs,
-          `${key(QUEUE_NAME)}:`,
-          Math.random(),
-          most,
-          ...leases.flatMap((lease) => [lease.task_id, lease.activation]),
-        ]),
-      )
-      const held = Number(rest[0])
-      const purges = Number(rest[1 + held])
-      return {
-        ...(nextDue ? { nextDueMs: Number(nextDue) } : {}),
-        sessionsDue: sessionsDue === '1',
-        ticketsTaken: Number(taken) > 0,
-        leases: z.array(LeaseVerdict).parse(rest.slice(1, 1 + held)),
-        purge: rest.slice(2 + held, 2 + held + purges),
-        tickets: ticketsOf(rest.slice(2 + held + purges)),
-      }
-    },
-
     /** Marks the session; what is left goes with `purgeSession`, called until it says `purged`. */
     async deleteSession(sessionId: string, reason: string, by: string): Promise<'marked' | 'not_found'> {
       const reply = Reply.parse(await run('delete-session', [sessionId, reason, by, '']))
@@ -250,20 +213,11 @@ export const createStore = ({ redis, prefix, leaseMs }: StoreOptions) => {
       return reply[0] === 'ok' ? { verdict: 'ok' } : refusalOf(reply)
     },
 
-    /** What every worker must know at once, e.g. that a provider asked for a pause. */
-    async tellWorkers(message: object): Promise<void> {
-      await viaRedis(redis.publish(key('control'), JSON.stringify(message)))
-    },
-
-    /** A worker that leaves takes itself off the list. */
-    async forgetWorker(workerId: string): Promise<void> {
-      await viaRedis(redis.multi().zrem(key('workers'), workerId).del(key('worker', workerId)).exec())
-    },
-
     async publish(sessionId: string, message: string): Promise<void> {
       await viaRedis(redis.publish(key('events', sessionId), message))
     },
 
+    ...createBeating({ redis, run, key, jobs: `${key(QUEUE_NAME)}:`, leaseMs }),
     ...createReads(redis, key, run),
     ...createDelegating(run),
     keeping: createKeeping(redis, run, key),
@@ -286,7 +240,6 @@ export interface ListQuery {
 /** What Lua's `string.lower` does to the texts it is compared with. */
 const asciiLower = (text: string) => text.replaceAll(/[A-Z]/g, (letter) => letter.toLowerCase())
 
-const LeaseVerdict = z.enum(['ok', 'cancel', 'lost'])
 const ListReply = z.tuple([z.string(), z.string()], z.array(z.string()))
 const Verdict = z.enum(['held', 'stale', 'ended', 'cancelled', 'gone'])
 const Purge = z.enum(['purged', 'more', 'busy', 'not_deleted'])
