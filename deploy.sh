@@ -192,7 +192,7 @@ setup_console() {
   fi
   [ -n "$newer" ] || return 0
   say 'building the web console'
-  NODE_ENV=production "$node" "$vite" build --logLevel error >&2 || say 'it could not be built: the API runs without it'
+  "$node" "$vite" build --logLevel error >&2 || say 'it could not be built: the API runs without it'
 }
 
 setup() {

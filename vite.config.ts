@@ -38,6 +38,9 @@ const takePlace = async (place: string): Promise<void> => {
   await rm(old, { recursive: true, force: true })
 }
 
+// React's build for developers would be made if this said anything else, as it does below a test runner.
+process.env['NODE_ENV'] = 'production'
+
 export default defineConfig({
   root: resolve(import.meta.dirname, 'src/web'),
   plugins: [react(), precompressed()],

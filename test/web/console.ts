@@ -112,8 +112,6 @@ export const buildSizes = async () => {
 const run = async (args: string[]): Promise<void> => {
   const child = spawn(process.execPath, args, {
     cwd: ROOT,
-    // The test runner's `test` would build React for developers.
-    env: { ...process.env, NODE_ENV: 'production' },
     stdio: ['ignore', 'ignore', 'inherit'],
   })
   const [code] = await once(child, 'exit')
