@@ -129,9 +129,10 @@ test('every panel and every alert has data of a fleet at work; without workers t
   await expect.poll(() => prometheus.number(created), { timeout: 5000 }).toBe(submitted)
   const ends = 'sum(max by (status, stop_reason) (alex_tasks_finished_total{kind="task"}))'
   await expect.poll(() => prometheus.number(ends), { timeout: 5000 }).toBe(submitted - 2)
-  expect(await prometheus.number('max(alex_queue_depth{state="held"})')).toBe(1)
-  expect(await prometheus.number('max(alex_queue_depth{state="ready"})')).toBe(0)
   // Both APIs tell it, at most a second or two apart.
+  const depth = (state: string) => prometheus.number(`max(alex_queue_depth{state="${state}"})`)
+  await expect.poll(() => depth('held'), { timeout: 5000 }).toBe(1)
+  await expect.poll(() => depth('ready'), { timeout: 5000 }).toBe(0)
   const differing = ['alex_queue_depth', 'alex_tasks', 'alex_tasks_finished_total']
     .map((metric) => `max without (instance) (${metric}) != min without (instance) (${metric})`)
     .join(' or ')
