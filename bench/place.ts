@@ -79,7 +79,16 @@ export const startPlace = async () => {
 
   const socket = join(folder, 'redis.sock')
   // As compose.yaml and the embedded server have it.
-  const lasting = ['--appendonly', 'yes', '--appendfsync', 'everysec', '--maxmemory-policy', 'noeviction']
+  const lasting = [
+    '--appendonly',
+    'yes',
+    '--appendfsync',
+    'everysec',
+    '--maxmemory-policy',
+    'noeviction',
+    '--hz',
+    '1',
+  ]
   const at = ['--port', '0', '--unixsocket', socket, '--dir', folder, '--save', '']
   const server = run('redis-server', [...at, ...lasting])
   const redis = new Redis(socket, { retryStrategy: () => 20, maxRetriesPerRequest: null })

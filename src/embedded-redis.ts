@@ -14,7 +14,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Log } from './log.ts'
 import { redisMissingMessage } from './supervisor/installing.ts'
 import { acquireLock, type Lock } from './supervisor/lock.ts'
-import { livingProcess } from './supervisor/processes.ts'
+import { commandLine, livingProcess } from './supervisor/processes.ts'
 import { chooseAddress, type RedisAddress, redisConf, urlOf } from './supervisor/redis-settings.ts'
 
 export interface EmbeddedRedisOptions {
@@ -105,6 +105,8 @@ const startLocked = async (
   const keeper = startKeeper(folder, files, logFile)
   const exited = endOf(keeper, files).finally(lock.release)
   const close = async () => {
+    // A signal is looked at with the server's own timer: up to a second later (`hz` of its configuration).
+    void ask(address, 'SHUTDOWN')
     keeper.stdin?.end()
     await exited
   }
@@ -146,10 +148,12 @@ const previousOwnerGone = async (files: Files): Promise<void> => {
 }
 
 /** The process that is still there after `ms`, or undefined as soon as none is. */
-const lastsBeyond = async (ms: number, files: Files): Promise<number | undefined> => {
+const lastsBeyond = async (ms: number, files: Files, known?: number): Promise<number | undefined> => {
   const until = Date.now() + ms
+  // A server takes its file away before it is gone.
+  const left = () => (known !== undefined && commandLine(known).includes(files.conf) ? known : undefined)
   for (;;) {
-    const pid = livingProcess(files.pid, files.conf) ?? livingProcess(files.keeper, files.conf)
+    const pid = left() ?? livingProcess(files.pid, files.conf) ?? livingProcess(files.keeper, files.conf)
     if (pid === undefined || Date.now() > until) return pid
     await sleep(20)
   }
@@ -161,8 +165,9 @@ const endOf = async (keeper: ChildProcess, files: Files): Promise<void> => {
   keeper.stdin?.on('error', () => {})
   await once(keeper, 'exit').catch(() => {})
   keeper.stdin?.destroy()
-  signal(livingProcess(files.pid, files.conf), 'SIGTERM')
-  signal(await lastsBeyond(HANDOVER_MS, files), 'SIGKILL')
+  const server = livingProcess(files.pid, files.conf)
+  signal(server, 'SIGTERM')
+  signal(await lastsBeyond(HANDOVER_MS, files, server), 'SIGKILL')
 }
 
 const signal = (pid: number | undefined, name: NodeJS.Signals): void => {
@@ -179,7 +184,7 @@ const answering = async (keeper: ChildProcess, address: RedisAddress, logFile: s
     if (keeper.exitCode === NOT_INSTALLED) throw new Error(redisMissingMessage())
     if (keeper.exitCode !== null || keeper.signalCode !== null)
       throw new Error(`redis-server ended while it started; ${logFile} ends with: ${lastLine(logFile)}`)
-    const answer = await ping(address)
+    const answer = await ask(address, 'PING')
     if (answer.includes('+PONG')) return
     if (answer.includes('-LOADING')) silentSince = Date.now()
     if (Date.now() - silentSince > SILENCE_MS)
@@ -190,8 +195,8 @@ const answering = async (keeper: ChildProcess, address: RedisAddress, logFile: s
 
 const lastLine = (file: string): string => readFileSync(file, 'utf8').trimEnd().split('\n').at(-1) ?? ''
 
-/** The server's answer, or nothing when it does not listen yet. */
-const ping = (address: RedisAddress): Promise<string> => {
+/** The server's answer, or nothing when it does not listen yet or ends. */
+const ask = (address: RedisAddress, command: string): Promise<string> => {
   const { promise, resolve } = Promise.withResolvers<string>()
   const socket = 'socket' in address ? connect(address.socket) : connect(address.port, '127.0.0.1')
   const login = 'socket' in address ? '' : `AUTH ${address.password}\r\n`
@@ -203,6 +208,6 @@ const ping = (address: RedisAddress): Promise<string> => {
     if (/(PONG|LOADING.*)\r\n$/.test(answer)) socket.destroy()
   })
   socket.on('close', () => resolve(answer))
-  socket.write(`${login}PING\r\n`)
+  socket.write(`${login}${command}\r\n`)
   return promise
 }

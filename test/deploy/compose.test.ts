@@ -88,7 +88,7 @@ describe('compose.yaml', () => {
 
   test('lets Redis keep what it was told, refuse rather than forget, and ask for a password', () => {
     const command = services['redis']?.command.join(' ')
-    expect(command).toContain('--appendonly yes --appendfsync everysec --maxmemory-policy noeviction')
+    expect(command).toContain('--appendonly yes --appendfsync everysec --maxmemory-policy noeviction --hz 1')
     expect(read({ REDIS_PASSWORD: 'a password' }).services['redis']?.command.slice(-2)).toEqual([
       '--requirepass',
       'a password',
