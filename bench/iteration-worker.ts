@@ -104,6 +104,7 @@ const runTask = createRunTask({
     ),
   log,
 })
+const rhythm = { everyS: 1 }
 const heartbeat = createHeartbeat({
   store,
   queue,
@@ -126,6 +127,8 @@ const heartbeat = createHeartbeat({
   onBeat: (beat) => {
     if (beat.ticketsTaken) tickets.giveBackLost()
   },
+  rhythm,
+  mayRest: () => true,
   log,
 })
 const submit = async (count: number) => {
@@ -155,11 +158,13 @@ const tickets = takeTickets({
   redis,
   prefix,
   runTask: async (job) => {
+    heartbeat.workBegan()
     await runTask(job)
     left -= 1
     if (left === 0) done.resolve()
   },
   concurrency: Number(slots),
+  rhythm,
   log,
 })
 startWorker({

@@ -4,6 +4,7 @@ import { createEventLoopLag } from './metrics/event-loop.ts'
 import { createFleetExposition, type FleetState } from './metrics/fleet.ts'
 import { createInstruments, type Instruments } from './metrics/instruments.ts'
 import { API_METRICS, PROCESS_METRICS, WORKER_METRICS } from './metrics/table.ts'
+import type { Rhythm } from './tick.ts'
 
 export type ApiMetrics = Instruments<typeof API_METRICS>
 export type WorkerMetrics = Instruments<typeof WORKER_METRICS>
@@ -19,22 +20,22 @@ const REPLACED = ['min', 'max', 'mean', 'stddev', 'p50', 'p90', 'p99'].map(
 const NEVER_MS = 2 ** 31 - 1
 
 /**
- * A registry of its own with the process's default metrics. `models`: those that are told by name. `idleS`: how often
- * the process wakes while it has nothing to do, in seconds.
+ * A registry of its own with the process's default metrics. `models`: those that are told by name. `rhythm`: that
+ * of the process.
  */
 export const createMetrics = ({
   version,
   models = [],
-  idleS = 1,
+  rhythm = { everyS: 1 },
 }: {
   version: string
   models?: readonly string[]
-  idleS?: number
+  rhythm?: Rhythm
 }) => {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry, prefix: 'alex_', eventLoopMonitoringPrecision: NEVER_MS })
   for (const name of [...MISNAMED, ...REPLACED]) registry.removeSingleMetric(name)
-  const lag = createEventLoopLag(registry, idleS)
+  const lag = createEventLoopLag(registry, rhythm)
   const { buildInfo, ...instruments } = createInstruments(registry, PROCESS_METRICS)
   buildInfo.set({ version }, 1)
   const named = new Set(models)

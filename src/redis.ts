@@ -1,8 +1,9 @@
 /** Connections to Redis, one make per way of waiting. */
+import { once } from 'node:events'
 import { Redis, type RedisOptions } from 'ioredis'
 import { RedisUnavailable } from './errors.ts'
 import type { Log } from './log.ts'
-import { IDLE_S, tick } from './tick.ts'
+import { tick } from './tick.ts'
 
 /**
  * `patient` (workers): commands wait until Redis is back and are sent again.
@@ -27,15 +28,15 @@ const OPTIONS = {
   subscriber: { ...SHARED, maxRetriesPerRequest: null, autoResubscribe: false },
 } satisfies Record<ConnectionKind, RedisOptions>
 
-/**
- * Starts connecting. The caller closes it with `disconnect()`. `isListening`: whether anybody waits for what a
- * subscriber hears, so that its death has to be noticed soon.
- */
+/** How often a subscriber is asked whether it is alive, in seconds; undefined: not before `startsListening`. */
+type PingEvery = () => number | undefined
+
+/** Starts connecting. The caller closes it with `disconnect()`. */
 export const connectRedis = (
   url: string,
   kind: ConnectionKind,
   log: Log,
-  isListening: () => boolean = () => true,
+  pingEveryS: PingEvery = () => 1,
 ): Redis => {
   const redis = new Redis(url, { ...OPTIONS[kind], connectionName: `alex-${kind}` })
   // One line per outage, not per attempt, nor per connection: a subscriber has another one beside it.
@@ -50,17 +51,23 @@ export const connectRedis = (
     if (away) log[beside ? 'debug' : 'info']({ connection: kind }, '[DI] Redis is back')
     away = false
   })
-  if (kind === 'subscriber') pingWhileReady(redis, isListening)
+  if (kind === 'subscriber') pingWhileReady(redis, pingEveryS)
   return redis
 }
 
+const LISTENING = Symbol('listening')
+
+/** Somebody waits for what this subscriber hears, so that its death has to be noticed soon. */
+export const startsListening = (subscriber: Redis): void => void subscriber.emit(LISTENING)
+
 /** A connection that only listens says nothing of its own, so its silence has to be asked about. */
-const pingWhileReady = (redis: Redis, isListening: () => boolean): void => {
+const pingWhileReady = (redis: Redis, pingEveryS: PingEvery): void => {
   const ended = new AbortController()
   redis.once('end', () => ended.abort())
   const loop = async () => {
-    for (let everyS = 1; !ended.signal.aborted; everyS = isListening() ? 1 : IDLE_S) {
-      await tick(everyS, ended.signal)
+    for (let everyS: number | undefined = 1; !ended.signal.aborted; everyS = pingEveryS()) {
+      if (everyS !== undefined) await tick(everyS, ended.signal)
+      else await once(redis, LISTENING, { signal: ended.signal }).catch(() => {})
       if (redis.status === 'ready') redis.ping().catch(() => {})
     }
   }

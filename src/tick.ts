@@ -4,8 +4,16 @@
  */
 import { setTimeout as pause } from 'node:timers/promises'
 
-/** What nobody waits for is done every so many seconds. Below the 5 s after which a process counts as gone. */
-export const IDLE_S = 3
+/** How often a process wakes by itself, in seconds. One part of it knows and sets it; all others wait for the same tick. */
+export interface Rhythm {
+  everyS: number
+}
+
+/** Of a worker while the whole fleet has nothing to do. */
+export const QUIET_S = 10
+
+/** What nobody waits for is done every so many seconds. Whatever else waits divides it: nothing wakes a process for itself. */
+export const IDLE_S = 30
 
 const SECOND_MS = 1000
 /** A timer may ring this much before its time, which is not yet the next second. */

@@ -26,13 +26,13 @@ import { createTicketQueue } from '../src/tasks/queue.ts'
 import { openSessionFolder } from '../src/tasks/session-folder.ts'
 import { createStore, LEASE_MS } from '../src/tasks/store.ts'
 import { createMirrorView } from '../src/tasks/view.ts'
+import type { Rhythm } from '../src/tick.ts'
 import { startTracing } from '../src/tracing.ts'
 import { readVersion } from '../src/version.ts'
 import { createActivations } from './activations.ts'
 import { createComponents } from './components.ts'
 import { createHeartbeat } from './heartbeat.ts'
 import { startKeeper } from './keeper.ts'
-import { monotonicMs } from './lease.ts'
 import { createLiveness } from './liveness.ts'
 import { createModels } from './models.ts'
 import { observeEmitter, observeModel, observeState, observeStore } from './observe.ts'
@@ -76,8 +76,9 @@ const tracing = await startTracing({
 })
 
 const redis = connectRedis(config.redis_url, 'patient', log)
-const subscriber = connectRedis(config.redis_url, 'subscriber', log, () => activations.count() > 0)
-const metrics = createMetrics({ version, models: namedModels(config) })
+const subscriber = connectRedis(config.redis_url, 'subscriber', log, () => rhythm.everyS)
+const rhythm: Rhythm = { everyS: 1 }
+const metrics = createMetrics({ version, models: namedModels(config), rhythm })
 const counted = metrics.ofWorker()
 const store = observeStore(createStore({ redis, prefix: config.redis_prefix, leaseMs: LEASE_MS }), counted)
 const queue = createTicketQueue({ redis, prefix: config.redis_prefix, log })
@@ -221,13 +222,26 @@ const keeper = startKeeper({
   }),
   log,
 })
-let confirmedAt = monotonicMs()
 const spareMemory = createSpareMemory({ isIdle: () => activations.count() === 0 })
 const liveness = createLiveness({
   waiting: () => queue.waiting(),
-  hasFreeSlot: () => activations.count() < config.worker_concurrency,
-  confirmedAt: () => confirmedAt,
-  signal: leaving.signal,
+  hasFreeSlot: () => !leaving.signal.aborted && activations.count() < config.worker_concurrency,
+})
+const heartbeat = createHeartbeat({
+  store,
+  queue,
+  activations,
+  info,
+  onConfirmed: (sentAt) => guard.beat(sentAt),
+  onBeat(beat) {
+    keeper.purge(beat.purge)
+    if (beat.sessionsDue) keeper.look()
+    if (!beat.quiet) void liveness.look()
+    if (beat.ticketsTaken) tickets.giveBackLost()
+  },
+  rhythm,
+  mayRest: () => !guard.isWatching(),
+  log,
 })
 const tickets = takeTickets({
   redis,
@@ -235,25 +249,11 @@ const tickets = takeTickets({
   runTask: (job) => {
     liveness.picked()
     spareMemory.worked()
+    heartbeat.workBegan()
     return runTask(job)
   },
   concurrency: config.worker_concurrency,
-  log,
-})
-const heartbeat = createHeartbeat({
-  store,
-  queue,
-  activations,
-  info,
-  onConfirmed: (sentAt) => {
-    confirmedAt = sentAt
-    guard.beat(sentAt)
-  },
-  onBeat(beat) {
-    keeper.purge(beat.purge)
-    if (beat.sessionsDue) keeper.look()
-    if (beat.ticketsTaken) tickets.giveBackLost()
-  },
+  rhythm,
   log,
 })
 const worker = startWorker({
@@ -293,4 +293,4 @@ const { close } = closeWithGrace(
 )
 onParentGone(close)
 // Thrown here it makes the process leave as it does when anything else breaks: hand over, then exit with 1.
-if (await liveness.wedged()) throw new Error('tickets wait and this worker takes none')
+await liveness.wedged

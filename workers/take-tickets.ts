@@ -1,17 +1,18 @@
 /** Takes tickets from BullMQ, which wakes an idle process with its tick and at no other time. */
-import { Worker } from 'bullmq'
+import { RedisQueueBackend, Worker } from 'bullmq'
 import type { Redis } from 'ioredis'
 import { messageOf } from '../src/errors.ts'
 import type { Log } from '../src/log.ts'
 import type { TicketJob } from '../src/tasks/queue.ts'
 import { QUEUE_NAME } from '../src/tasks/store.ts'
-import { tick, untilTick } from '../src/tick.ts'
+import { type Rhythm, tick, untilTick } from '../src/tick.ts'
 
 interface Options {
   redis: Redis
   prefix: string
   runTask: (job: TicketJob) => Promise<void>
   concurrency: number
+  rhythm: Rhythm
   log: Log
 }
 
@@ -21,26 +22,33 @@ const LOCK_MS = 3000
 const LOOK_MS = 900
 /** Redis sees that a wait is over when it is awake: just before the beat, it answers both together. */
 const BEFORE_TICK_MS = 5
+/** Of the connection that waits for tickets: BullMQ itself gives a wait up a second after its end. */
+const SILENCE_MS = 15_000
 /** Redis 6 takes a wait of less than a millisecond for one without end. */
 const SHORTEST_MS = 10
 
 class TickWorker extends Worker<TicketJob> {
-  /** Seconds. Below the silence that means a dead connection (src/redis.ts), since it is silent for so long. */
+  rhythm: Rhythm = { everyS: 1 }
+
+  /** Seconds. */
   protected override getBlockTimeout(): number {
-    return Math.max(SHORTEST_MS, untilTick() - BEFORE_TICK_MS) / 1000
+    return Math.max(SHORTEST_MS, untilTick(this.rhythm.everyS) - BEFORE_TICK_MS) / 1000
   }
 }
 
 export type TakeTickets = ReturnType<typeof takeTickets>
 
-export const takeTickets = ({ redis, prefix, runTask, concurrency, log }: Options) => {
+export const takeTickets = ({ redis, prefix, runTask, concurrency, rhythm, log }: Options) => {
   const stopping = new AbortController()
+  const failed = (error: unknown) => log.debug({ err: messageOf(error) }, '[ServerCoordinator] tickets')
   /** Tokens of the locks held, by ticket. */
   const locks = new Map<string, string>()
+  let keeping: Promise<void> | undefined
   const worker = new TickWorker(
     QUEUE_NAME,
     async ({ id = '', token = '', data }) => {
       locks.set(id, token)
+      keeping ??= keepLocks()
       try {
         await runTask(data)
       } finally {
@@ -63,6 +71,12 @@ export const takeTickets = ({ redis, prefix, runTask, concurrency, log }: Option
       removeOnFail: { count: 0 },
     },
   )
+  worker.rhythm = rhythm
+  const beSilentLonger = async () => {
+    const client = worker.backend instanceof RedisQueueBackend && (await worker.backend.blockingClient)
+    if (client) client.options.socketTimeout = SILENCE_MS
+  }
+  void beSilentLonger().catch(failed)
   worker.on('error', (error) => log.debug({ err: error.message }, '[ServerCoordinator] queue'))
   worker.on('failed', (job, error) =>
     log.error(
@@ -71,16 +85,14 @@ export const takeTickets = ({ redis, prefix, runTask, concurrency, log }: Option
     ),
   )
 
-  const failed = (error: unknown) =>
-    log.debug({ err: messageOf(error) }, '[ServerCoordinator] locks of tickets')
   const keepLocks = async () => {
-    while (!stopping.signal.aborted) {
+    while (locks.size > 0 && !stopping.signal.aborted) {
+      await tick(1, stopping.signal)
       if (locks.size > 0)
         await worker.extendJobLocks([...locks.keys()], [...locks.values()], LOCK_MS).catch(failed)
-      await tick(1, stopping.signal)
     }
+    keeping = undefined
   }
-  void keepLocks()
 
   return {
     /** Tickets whose lock has run out are for anybody again. To be called once a second while any is taken. */

@@ -22,6 +22,7 @@ interface Options {
 
 const Control = z.union([
   z.object({ cancel: z.string() }),
+  z.object({ beat: z.literal(true) }),
   z.object({ throttle: z.object({ model: z.string(), ms: z.number() }) }),
 ])
 
@@ -37,6 +38,7 @@ export const startWorker = (options: Options) => {
     const message = Control.safeParse(JSON.parse(text))
     if (!message.success) return
     if ('cancel' in message.data) activations.cancel(message.data.cancel)
+    else if ('beat' in message.data) heartbeat.quietEnded()
     else options.onThrottle(message.data.throttle.model, message.data.throttle.ms)
   })
   const subscribe = () => {

@@ -24,7 +24,7 @@ import { createSessionService } from '../tasks/session-service.ts'
 import { createStore, LEASE_MS } from '../tasks/store.ts'
 import { createTaskService } from '../tasks/task-service.ts'
 import { createView } from '../tasks/view.ts'
-import { IDLE_S } from '../tick.ts'
+import type { Rhythm } from '../tick.ts'
 import { startTracing } from '../tracing.ts'
 import { readVersion } from '../version.ts'
 import { createApp } from './app.ts'
@@ -56,13 +56,16 @@ const tracing = await startTracing({
   redact,
   log,
 })
-const metrics = createMetrics({ version, models: namedModels(config), idleS: IDLE_S })
+const rhythm: Rhythm = { everyS: 1 }
+const metrics = createMetrics({ version, models: namedModels(config), rhythm })
 const redis = connectRedis(config.redis_url, 'hasty', log)
-const subscriber = connectRedis(config.redis_url, 'subscriber', log, () => feed.isListening())
+const subscriber = connectRedis(config.redis_url, 'subscriber', log, () =>
+  feed.isListening() ? 1 : undefined,
+)
 const store = createStore({ redis, prefix: config.redis_prefix, leaseMs: LEASE_MS })
 const queue = createTicketQueue({ redis, prefix: config.redis_prefix, log })
 const feed = createFeed({ subscriber, store, log })
-const fleet = createFleet({ store, log, self: { host: hostname(), port: config.port } })
+const fleet = createFleet({ store, log, self: { host: hostname(), port: config.port }, rhythm })
 const folder = openSessionFolder({ sessionDir: config.session_dir, costDir: config.cost_dir })
 const archive = createArchive({ store, folder, log })
 const presence = startPresence({

@@ -1,7 +1,7 @@
 /** How late this process's event loop turns. */
 import { createHistogram, performance, type RecordableHistogram } from 'node:perf_hooks'
 import { Gauge, type Registry } from 'prom-client'
-import { untilTick } from '../tick.ts'
+import { type Rhythm, untilTick } from '../tick.ts'
 
 /**
  * Every sample wakes the process, and one each 10 ms, as prom-client takes them, is most of what an idle one uses.
@@ -23,21 +23,23 @@ const READINGS: Readonly<Record<string, (lags: RecordableHistogram) => number>> 
 }
 
 /**
- * Gauges `alex_nodejs_eventloop_lag_…_seconds`: over the time since `reset` was called. `idleS`: how often the process
- * wakes while it has nothing to do; in between nothing is seen, unless it lasts so long.
+ * Gauges `alex_nodejs_eventloop_lag_…_seconds`: over the time since `reset` was called. While the process
+ * has nothing to do it is looked at with its `rhythm`; in between nothing is seen, unless it lasts so long.
  */
-export const createEventLoopLag = (registry: Registry, idleS: number): { reset: () => void } => {
+export const createEventLoopLag = (registry: Registry, rhythm: Rhythm): { reset: () => void } => {
   const lags = createHistogram()
   let used = performance.eventLoopUtilization()
+  let timer: NodeJS.Timeout
   const sampleIn = (ms: number) => {
     const due = performance.now() + ms
-    setTimeout(() => {
+    timer = setTimeout(() => {
       lags.record(Math.max(1, Math.round((performance.now() - due) * NS_A_MS)))
       const before = used
       used = performance.eventLoopUtilization()
       const { utilization } = performance.eventLoopUtilization(used, before)
-      sampleIn(utilization > BUSY ? BUSY_SAMPLE_MS : untilTick(idleS))
-    }, ms).unref()
+      sampleIn(utilization > BUSY ? BUSY_SAMPLE_MS : untilTick(rhythm.everyS))
+    }, ms)
+    timer.unref()
   }
   sampleIn(BUSY_SAMPLE_MS)
   for (const [name, read] of Object.entries(READINGS)) {
@@ -51,5 +53,12 @@ export const createEventLoopLag = (registry: Registry, idleS: number): { reset: 
     })
     registry.registerMetric(gauge)
   }
-  return { reset: () => lags.reset() }
+  return {
+    reset() {
+      lags.reset()
+      // Somebody looks: the process is not at rest any more.
+      clearTimeout(timer)
+      sampleIn(BUSY_SAMPLE_MS)
+    },
+  }
 }

@@ -14,6 +14,8 @@ export interface Beat {
   sessionsDue: boolean
   /** Workers have tickets, perhaps one that is gone. */
   ticketsTaken: boolean
+  /** Nothing is at work anywhere, nor waits for a worker. */
+  quiet: boolean
   purge: string[]
   tickets: Ticket[]
 }
@@ -28,13 +30,19 @@ interface BeatingOptions {
 }
 
 /** Without a beat for so long, what a worker said of itself is forgotten. */
-const WORKER_TTL_S = 15
+const WORKER_TTL_S = 30
 const LeaseVerdict = z.enum(['ok', 'cancel', 'lost'])
 const Reply = z.array(z.string())
 
 export const createBeating = ({ redis, run, key, jobs, leaseMs }: BeatingOptions) => ({
-  async beat(worker: { id: string; info: string }, leases: readonly Lease[], most: number): Promise<Beat> {
-    const [nextDue, sessionsDue, taken, ...rest] = Reply.parse(
+  /** `most`: due tasks looked at. `quietMs`: after how long the worker beats again when the fleet is quiet. */
+  async beat(
+    worker: { id: string; info: string },
+    leases: readonly Lease[],
+    most: number,
+    quietMs = 1000,
+  ): Promise<Beat> {
+    const [nextDue, sessionsDue, taken, quiet, ...rest] = Reply.parse(
       await run('beat', [
         worker.id,
         worker.info,
@@ -43,6 +51,7 @@ export const createBeating = ({ redis, run, key, jobs, leaseMs }: BeatingOptions
         jobs,
         Math.random(),
         most,
+        quietMs,
         ...leases.flatMap((lease) => [lease.task_id, lease.activation]),
       ]),
     )
@@ -52,6 +61,7 @@ export const createBeating = ({ redis, run, key, jobs, leaseMs }: BeatingOptions
       ...(nextDue ? { nextDueMs: Number(nextDue) } : {}),
       sessionsDue: sessionsDue === '1',
       ticketsTaken: Number(taken) > 0,
+      quiet: quiet === '1',
       leases: z.array(LeaseVerdict).parse(rest.slice(1, 1 + held)),
       purge: rest.slice(2 + held, 2 + held + purges),
       tickets: ticketsOf(rest.slice(2 + held + purges)),

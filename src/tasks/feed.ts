@@ -9,6 +9,7 @@ import type { Redis } from 'ioredis'
 import { z } from 'zod'
 import { messageOf, RedisUnavailable } from '../errors.ts'
 import type { Log } from '../log.ts'
+import { startsListening } from '../redis.ts'
 import { EphemeralEvent, type Event } from '../schemas/event.ts'
 import { createAttempts, type KnownAttempts } from './attempts.ts'
 import { compareIds, eventOf, LOG_START } from './event-log.ts'
@@ -132,6 +133,7 @@ export const createFeed = (options: { subscriber: Redis; store: Store; log: Log 
       subscriber.unsubscribe(channelOf(sessionId)).catch(() => {})
     }
     // Always sent, also for a further listener: its answer is the proof that the channel is subscribed.
+    startsListening(subscriber)
     if (subscriber.status === 'ready') await subscriber.subscribe(channelOf(sessionId)).catch(() => {})
     return stop
   }

@@ -5,7 +5,7 @@ import { messageOf } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { refusalCode } from '../redis.ts'
 import { type ComponentState, WorkerInfo } from '../schemas/health.ts'
-import { IDLE_S, tick } from '../tick.ts'
+import { IDLE_S, type Rhythm, tick } from '../tick.ts'
 import type { Overview } from './reads.ts'
 import { readRedisSettings } from './redis-state.ts'
 import type { ApiAddress, Fleet, FleetSnapshot } from './service.ts'
@@ -15,12 +15,16 @@ import type { Store } from './store.ts'
 const ASKED_MS = 10_000
 /** For who asks then. After that the answer is what was known before. */
 const WAIT_MS = 500
+/** For the beats of workers at rest; a part of that. */
+const BEATS_MS = 200
+const BEATS_LOOK_MS = 10
 /** Nobody should wait a second to be told that the service is up, and all of it. */
 const STARTING_MS = 100
 /** After that, what is not ready is not just starting. */
 const STARTED_AFTER_MS = 15_000
 /** How Redis is set and how full it is changes slowly, and INFO is the largest of all replies. */
 const SETTINGS_MS = 5000
+const UNASKED_SETTINGS_MS = 60_000
 
 export interface FleetWatch extends Fleet {
   [Symbol.dispose](): void
@@ -32,8 +36,9 @@ export const createFleet = (options: {
   log: Log
   self?: ApiAddress
   askedMs?: number
+  rhythm?: Rhythm
 }): FleetWatch => {
-  const { store, log, self, askedMs = ASKED_MS } = options
+  const { store, log, self, askedMs = ASKED_MS, rhythm = { everyS: 1 } } = options
   const { redis } = store
   const address = self && JSON.stringify(self)
   let now: FleetSnapshot = {
@@ -55,18 +60,30 @@ export const createFleet = (options: {
   let settings = readRedisSettings('')
   let settingsAt = Number.NEGATIVE_INFINITY
   const refreshSettings = async () => {
-    if (performance.now() - settingsAt < SETTINGS_MS) return
+    if (performance.now() - settingsAt < (isAsked() ? SETTINGS_MS : UNASKED_SETTINGS_MS)) return
     const info = await Promise.all([redis.info('memory'), redis.info('persistence')])
     settings = readRedisSettings(info.join('\n'))
     settingsAt = performance.now()
     warnOf(settings.concerns)
   }
 
-  const refreshOnce = async () => {
+  /** Workers at rest were asked for a beat, which takes moments; of one that is gone none comes. */
+  const afterBeats = async (first: Overview): Promise<Overview> => {
+    let seen = first
+    for (let left = BEATS_MS / BEATS_LOOK_MS; first.called && left > 0; left -= 1) {
+      await pause(BEATS_LOOK_MS)
+      seen = await store.overview(address)
+      if (seen.workers.every(({ beatAt }) => beatAt >= first.at)) break
+    }
+    return seen
+  }
+
+  const refreshOnce = async (asked: boolean) => {
     const began = performance.now()
     try {
-      const [seen] = await Promise.all([store.overview(address), refreshSettings()])
+      const [first] = await Promise.all([store.overview(address, asked), refreshSettings()])
       const latency = performance.now() - began
+      const seen = await afterBeats(first)
       const refuses = seen.refused === undefined ? undefined : codeOf(seen.refused)
       const workers = workersOf(seen)
       now = {
@@ -108,11 +125,17 @@ export const createFleet = (options: {
 
   let refreshing: Promise<void> | undefined
   /** Reads, or joins the reading under way. */
-  const refresh = (): Promise<void> => {
-    refreshing ??= refreshOnce().finally(() => {
+  const refresh = (asked = isAsked()): Promise<void> => {
+    refreshing ??= refreshOnce(asked).finally(() => {
       refreshing = undefined
     })
     return refreshing
+  }
+
+  /** One under way may not have asked workers for a beat. */
+  const refreshAsked = async () => {
+    await refreshing
+    await refresh(true)
   }
 
   const startedAt = performance.now()
@@ -131,21 +154,21 @@ export const createFleet = (options: {
       if (stopped) return
       sleeping = new AbortController()
       const { signal } = sleeping
-      if (!isAsked()) await tick(IDLE_S, signal)
-      else if (!isStarting()) await tick(1, signal)
+      rhythm.everyS = isAsked() ? 1 : IDLE_S
+      if (!isAsked() || !isStarting()) await tick(rhythm.everyS, signal)
       else await pause(STARTING_MS, undefined, { signal }).catch(() => {})
     }
   }
   void loop()
 
   return {
-    workers: async () => workersOf(await store.overview(address)),
+    workers: async () => workersOf(await afterBeats(await store.overview(address, true))),
     async snapshot() {
       const isFirst = !isAsked()
       askedAt = performance.now()
       if (isFirst) {
         sleeping.abort()
-        await Promise.race([refresh(), pause(WAIT_MS, undefined, { ref: false })])
+        await Promise.race([refreshAsked(), pause(WAIT_MS, undefined, { ref: false })])
       }
       return now
     },

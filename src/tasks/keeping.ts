@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto'
 import type { Redis } from 'ioredis'
 import { z } from 'zod'
 import { viaRedis } from '../redis.ts'
+import { IDLE_S } from '../tick.ts'
 import { entryOf, LOG_START, type RawEntry } from './event-log.ts'
 import type { RunScript } from './scripts.ts'
 import { usageFieldsOf } from './usage.ts'
@@ -65,7 +66,7 @@ const Kept = z.enum(['kept', 'lost', 'gone'])
 const CLAIM_MS = 30_000
 const RECORDS_A_READ = 50
 /** A process that has not named its folder for this long is not counted as live. */
-const STORE_LIVE_MS = 15_000
+const STORE_LIVE_MS = IDLE_S * 1000 + 15_000
 const DAY_S = 86_400
 const IMPORT_LOOK_MS = 3_600_000
 

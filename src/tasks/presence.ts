@@ -5,9 +5,6 @@ import { IDLE_S, tick } from '../tick.ts'
 import type { Keeping } from './keeping.ts'
 import type { SessionFolder } from './session-folder.ts'
 
-/** Without one for 15 s a process does not count as live. */
-const ANNOUNCE_S = 2 * IDLE_S
-
 export const startPresence = (options: {
   keeping: Keeping
   folder: SessionFolder
@@ -22,7 +19,7 @@ export const startPresence = (options: {
       await keeping
         .announce(processId, marker)
         .catch((error: unknown) => log.debug({ err: messageOf(error) }, '[ServerCoordinator] presence'))
-      await tick(ANNOUNCE_S, stopping.signal)
+      await tick(IDLE_S, stopping.signal)
     }
   }
   void loop()

@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { viaRedis } from '../redis.ts'
 import type { Event } from '../schemas/event.ts'
 import { TASK_STATUSES, type TaskStats, TaskStatus } from '../schemas/task.ts'
+import { IDLE_S } from '../tick.ts'
 import { entryOf, eventOf, fieldsOf } from './event-log.ts'
 import { parseRecord, type TaskRecord } from './record.ts'
 import type { RunScript } from './scripts.ts'
@@ -14,6 +15,8 @@ const Counts = z.record(TaskStatus, z.number())
 const LastId = z.string().nullish()
 
 export interface Overview {
+  /** By the clock of Redis. */
+  at: number
   tasks: TaskStats
   sessions: number
   /** With an event in the last 5 minutes. */
@@ -29,13 +32,16 @@ export interface Overview {
   workers: { info: string; beatAt: number }[]
   /** Where live APIs listen, JSON. */
   apis: string[]
+  /** Workers at rest were asked for a beat. */
+  called: boolean
   /** The error with which Redis refuses changes. */
   refused?: string
 }
 
 const ACTIVE_MS = 300_000
-/** Workers beat every second, APIs announce themselves at least every third. So long without a word, they are not alive. */
+/** So long without a word where one came each second, a worker is not alive. */
 const ALIVE_MS = 5000
+const API_ALIVE_MS = ALIVE_MS + IDLE_S * 1000
 const FORGET_MS = 60_000
 const Flat = z.array(z.string())
 const OverviewReply = z.tuple([
@@ -50,6 +56,7 @@ const OverviewReply = z.tuple([
   Flat,
   Flat,
   Flat,
+  z.string(),
   z.string(),
 ])
 
@@ -79,14 +86,18 @@ export const createReads = (redis: Redis, key: (...parts: string[]) => string, r
       return statsOf(z.array(z.number()).parse(await run('stats', TASK_STATUSES)))
     },
 
-    /** All that is known of the fleet, at one moment. `api`: where the one that asks listens, JSON, told to the others. */
-    async overview(api = ''): Promise<Overview> {
-      const args = [ACTIVE_MS, ALIVE_MS, FORGET_MS, api, ...TASK_STATUSES]
+    /**
+     * All that is known of the fleet, at one moment. `api`: where the one that asks listens, JSON, told to the others.
+     * `asked`: somebody wants to know of workers as they are now, so those at rest are asked for a beat.
+     */
+    async overview(api = '', asked = false): Promise<Overview> {
+      const args = [ACTIVE_MS, ALIVE_MS, API_ALIVE_MS, FORGET_MS, asked ? '1' : '', api, ...TASK_STATUSES]
       const reply = OverviewReply.parse(await run('overview', args))
       const [now, sessions, sessionsActive, ready, readySince, pendingSince, ...rest] = reply
-      const [statuses, counts, usage, beats, apis, refused] = rest
+      const [statuses, counts, usage, beats, apis, refused, called] = rest
       const ageOf = (since: string) => Math.max(0, Number(now) - Number(since))
       return {
+        at: Number(now),
         tasks: statsOf(statuses),
         sessions,
         sessionsActive,
@@ -99,6 +110,7 @@ export const createReads = (redis: Redis, key: (...parts: string[]) => string, r
           i % 2 === 0 ? [{ beatAt: Number(beatAt), info: beats[i + 1] ?? '' }] : [],
         ),
         apis,
+        called: called !== '',
         ...(refused === '' ? {} : { refused }),
       }
     },

@@ -182,6 +182,7 @@ export const activate = async (setup: Setup) => {
         serve: () => {
           throw new Error('no guard here')
         },
+        isWatching: () => false,
         beaten: async () => {},
         temporary: () => ({ [Symbol.dispose]: () => {} }),
         beat: () => {},

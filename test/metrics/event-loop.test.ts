@@ -5,7 +5,7 @@ import { createEventLoopLag } from '../../src/metrics/event-loop.ts'
 
 const open = () => {
   const registry = new Registry()
-  const lag = createEventLoopLag(registry, 1)
+  const lag = createEventLoopLag(registry, { everyS: 1 })
   const read = async (what: string) => {
     const text = await registry.getSingleMetricAsString(`alex_nodejs_eventloop_lag_${what}_seconds`)
     return Number(/^\S+ (.+)$/m.exec(text.replaceAll(/^#.*\n/gm, ''))?.[1])

@@ -11,7 +11,7 @@ for _, name in ipairs(redis.call('KEYS', string.gsub(P, '[%[%]%*%?]', '\\\\%0') 
     end
   elseif rest == 'due' or rest == 'due:tickets' or rest == 'ready' or rest == 'workers' or rest == 'sessions' or string.match(rest, '^status:') then
     for _, id in ipairs(redis.call('ZRANGE', name, 0, -1)) do redis.call('ZINCRBY', name, by, id) end
-  elseif rest == 'last_beat' or rest == 'grace_until' then
+  elseif rest == 'last_beat' or rest == 'grace_until' or rest == 'quiet_until' then
     redis.call('INCRBY', name, by)
   end
 end`

@@ -105,7 +105,7 @@ test.each<[string, (keeper: Keeper, session: string) => Promise<unknown>]>([
 test('a process that was last heard of long ago has no say in what is shared', async () => {
   const keeper = await announced()
   const { session } = await restingSession(keeper)
-  await keeper.redis.zadd(keeper.store.key('stores'), Date.now() - 20_000, 'another:p2')
+  await keeper.redis.zadd(keeper.store.key('stores'), Date.now() - 60_000, 'another:p2')
   await keeper.lookAt(session)
   expect(await isEvicted(keeper, session)).toBe(true)
 })

@@ -45,6 +45,7 @@ export interface Answer {
   cancel?: boolean
   leases?: string[]
   purge?: string[]
+  quiet?: boolean
   first?: string
 }
 

@@ -54,6 +54,8 @@ export const createModel = () => {
     !task.heldBack &&
     !task.scheduled
 
+  const isQuiet = () => ![...tasks.values()].some((task) => task.status === 'running' || isRunnable(task))
+
   const isAtWork = (task: ModelTask) => task.status === 'running' && isLive(task)
 
   const ticketOf = (task: ModelTask): Ticket => ({
@@ -313,7 +315,7 @@ export const createModel = () => {
         })
         const last = beats.get(call.worker)
         if (last?.random === call.random)
-          return { verdict: 'ok', leases, tickets: last.tickets, purge: last.purge }
+          return { verdict: 'ok', leases, tickets: last.tickets, purge: last.purge, quiet: isQuiet() }
         const tickets: Ticket[] = []
         const purge: string[] = []
         for (const [id] of [...due].toSorted(byTime)) {
@@ -325,7 +327,7 @@ export const createModel = () => {
           if (!queue.has(`${id}.${tasks.get(id)?.ticket}`)) tickets.push(...again(id))
         dueTickets.clear()
         beats.set(call.worker, { random: call.random, tickets, purge })
-        return { verdict: 'ok', leases, tickets, purge }
+        return { verdict: 'ok', leases, tickets, purge, quiet: isQuiet() }
       }
       case 'deleteSession': {
         const session = sessions.get(call.session)

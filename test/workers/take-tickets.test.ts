@@ -27,7 +27,14 @@ const setup = () => {
         begun.push(job)
         return ended.promise
       }
-      const tickets = takeTickets({ redis, prefix, runTask, concurrency: 1, log: quietLog })
+      const tickets = takeTickets({
+        redis,
+        prefix,
+        runTask,
+        concurrency: 1,
+        rhythm: { everyS: 1 },
+        log: quietLog,
+      })
       onTestFinished(async () => {
         ended.resolve()
         await tickets.close()

@@ -51,6 +51,7 @@ export const createGuard = ({ leaseMs }: GuardOptions): Guard => {
     serve(service) {
       return disposed ? closed() : connect().serve(nextId++, service)
     },
+    isWatching: () => current?.isWatching() ?? false,
     beaten: () => (disposed ? Promise.resolve() : nextBeat.promise),
     rename(from, to) {
       return disposed ? Promise.resolve('lapsed') : connect().rename(nextId++, from, to)
@@ -72,6 +73,7 @@ interface GuardLink {
   readonly dead: boolean
   /** A guard with nothing to watch is not woken for it: it is told before what it depends on. */
   beat(sentAt: number): void
+  isWatching(): boolean
   send(message: ToGuard): void
   run(id: number, command: GuardedCommand): Promise<GuardedResult>
   serve(id: number, service: GuardedService): RunningService
@@ -136,6 +138,7 @@ const link = (leaseMs: number, lastBeat: number | undefined): GuardLink => {
       untold = sentAt
       if (calls.size > 0) tellBeat()
     },
+    isWatching: () => calls.size > 0,
     send,
     run: (id, command) =>
       new Promise((resolve) => {
@@ -195,7 +198,8 @@ const link = (leaseMs: number, lastBeat: number | undefined): GuardLink => {
 /** A session of its own and an empty environment: no signal to the worker's group and no secret reaches it. */
 const startGuard = (leaseMs: number): ChildProcessByStdio<Writable, Readable, null> => {
   const script = new URL(`./guard-process${extname(import.meta.filename)}`, import.meta.url)
-  const child = spawn(process.execPath, [fileURLToPath(script), String(leaseMs)], {
+  // Its heap never grows, and V8 would look every 8 s whether it could shrink.
+  const child = spawn(process.execPath, ['--no-memory-reducer', fileURLToPath(script), String(leaseMs)], {
     detached: true,
     env: {},
     stdio: ['pipe', 'pipe', 'inherit'],

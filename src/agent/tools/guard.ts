@@ -60,6 +60,8 @@ export interface Guard {
    * refused with `killedBy: 'lease'` while there is none. Of its output the result has the tail of stderr only.
    */
   serve(service: GuardedService): RunningService
+  /** Something runs that is killed without heartbeats. */
+  isWatching(): boolean
   /** Resolves with the next confirmed heartbeat, or at the end of the guard. */
   beaten(): Promise<void>
   /**

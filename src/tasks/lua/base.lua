@@ -8,6 +8,8 @@ local TICKET_RECHECK_MAX = 300000
 local MAX_LOSSES = 5
 -- From so many losses in a row on a task runs beside no other such task of the worker, for a while.
 local SUSPECT_LOSSES = 2
+-- How much later than announced a worker may beat without counting as gone.
+local NEXT_SLACK = 2000
 local PUBLISH_MAX = 65536
 
 local clock = redis.call('TIME')

@@ -1,13 +1,17 @@
 -- A worker's heartbeat: renews its leases, tells it what became of its tasks, and looks after whatever is due.
 -- KEYS[1]: prefix
 -- ARGV: worker id, what it says of itself (JSON), seconds that stays, lease (ms), key prefix of the ticket jobs,
---       a random number 0–1 (a beat sent again carries the same), how many due tasks to look at, then task id, activation per lease held
+--       a random number 0–1 (a beat sent again carries the same), how many due tasks to look at, how long the next beat
+--       takes when nothing is at work (ms), then task id, activation per lease held
 -- Returns {ms until the next task is due or '', '1' when sessions wait for a keeper or '', number of tickets that
---          workers have taken, number of leases, 'ok' | 'cancel' | 'lost' per lease, number of session ids to purge, session id …, ticket…}
+--          workers have taken, '1' when nothing is at work anywhere or '', number of leases, 'ok' | 'cancel' | 'lost' per lease, number of session ids to purge, session id …, ticket…}
 local worker, lease, jobs, random, most = ARGV[1], number(ARGV[4]), ARGV[5], number(ARGV[6]), number(ARGV[7])
+local quiet_wait = number(ARGV[8])
 local tickets, purge, verdicts = {}, {}, {}
 -- How long a task that lost its worker more than once runs beside no other such task, times its losses.
 local ALONE_MIN, ALONE_MAX = 1000, 10000
+-- Between the beats of a worker, and for how much longer it may be silent before that means that Redis was away.
+local BEAT, SILENCE = 1000, 500
 -- A worker that has not beaten for so long without having said that it leaves.
 local WORKER_LOST = 10000
 local sent = redis.call('HMGET', key('worker', worker), 'beat', 'gave')
@@ -19,15 +23,16 @@ redis.call('EXPIRE', key('worker', worker), ARGV[3])
 
 -- Nobody could renew anything while Redis was away, so nobody is to lose a lease for it.
 local last = number(redis.call('GET', key('last_beat')))
-if last > 0 and NOW - last > 1500 then redis.call('SET', key('grace_until'), NOW + lease, 'PX', lease) end
+local expected = math.max(last + BEAT, number(redis.call('GET', key('quiet_until'))))
+if last > 0 and NOW - expected > SILENCE then redis.call('SET', key('grace_until'), NOW + lease, 'PX', lease) end
 -- The clock was set back: what is to come soon now lies far ahead and is brought near again, a part with each beat.
-if last - NOW > 1500 then
-  redis.call('DEL', key('grace_until'))
+if last - NOW > BEAT + SILENCE then
+  redis.call('DEL', key('grace_until'), key('quiet_until'))
   redis.call('ZUNIONSTORE', key('mend'), 2, key('due'), key('due:tickets'))
 end
 redis.call('SET', key('last_beat'), NOW)
 
-for i = 8, #ARGV, 2 do
+for i = 9, #ARGV, 2 do
   local id, activation = ARGV[i], ARGV[i + 1]
   local now = redis.call('HMGET', key('task', id), 'status', 'activation', 'cancel')
   if now[1] == 'running' and now[2] == activation then
@@ -156,8 +161,10 @@ end
 local function count_lost_workers()
   if redis.call('EXISTS', key('grace_until')) == 1 then return end
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', key('workers'), '-inf', NOW - WORKER_LOST, 'LIMIT', 0, most)) do
-    redis.call('ZREM', key('workers'), id)
-    count('workersLost')
+    if number(redis.call('HGET', key('worker', id), 'next_at')) + NEXT_SLACK < NOW then
+      redis.call('ZREM', key('workers'), id)
+      count('workersLost')
+    end
   end
 end
 
@@ -173,10 +180,19 @@ else
   redis.call('HSET', key('worker', worker), 'beat', ARGV[6], 'gave', cjson.encode({ tickets, purge }))
 end
 
+local taken = redis.call('LLEN', jobs .. 'active')
+local is_quiet = taken == 0 and redis.call('ZCARD', key('status', 'running')) == 0 and redis.call('ZCARD', key('ready')) == 0
+local wait = is_quiet and quiet_wait or BEAT
+redis.call('HSET', key('worker', worker), 'next_at', NOW + wait)
+-- The next beat of this worker comes so much later, unless something ends the quiet.
+if wait > BEAT then
+  redis.call('SET', key('quiet_until'), NOW + quiet_wait, 'PX', quiet_wait + NEXT_SLACK)
+end
+
 local next_due = redis.call('ZRANGEBYSCORE', key('due'), '(' .. NOW, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)[2]
 local kept_soonest = redis.call('ZRANGEBYSCORE', key('keep'), '-inf', NOW, 'LIMIT', 0, 1)[1]
-local out = { next_due and tostring(next_due - NOW) or '', kept_soonest and '1' or '', tostring(redis.call('LLEN', jobs .. 'active')),
-  tostring(#verdicts) }
+local out = { next_due and tostring(next_due - NOW) or '', kept_soonest and '1' or '', tostring(taken),
+  is_quiet and '1' or '', tostring(#verdicts) }
 for i = 1, #verdicts do out[#out + 1] = verdicts[i] end
 out[#out + 1] = tostring(#purge)
 for i = 1, #purge do out[#out + 1] = purge[i] end

@@ -61,6 +61,7 @@ if r.status ~= 'running' then
     if preset then redis.call('HSET', key('task', id), 'tool_preset', preset) end
   end
   set_status(id, r, 'running')
+  end_quiet(NOW)
   redis.call('ZADD', key('due'), until_ms, id)
   redis.call('ZREM', key('due:tickets'), id)
   redis.call('ZREM', key('ready'), id)

@@ -38,6 +38,7 @@ local queued = { task = r.task }
 if ARGV[8] ~= '' and number(ARGV[8]) > NOW then
   redis.call('ZADD', key('due'), ARGV[8], id)
   queued.run_at = r.run_at
+  end_quiet(number(ARGV[8]))
 else
   queued.position = join_line(id, r, tickets)
 end

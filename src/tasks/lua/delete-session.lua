@@ -23,4 +23,5 @@ for _, id in ipairs(redis.call('ZRANGE', key('session', sid, 'tasks'), 0, -1)) d
   if status and not ended(status) then cancel_task(id, record(id), ARGV[2], ARGV[3], tickets) end
 end
 redis.call('ZADD', key('due'), NOW, 'session:' .. sid)
+end_quiet(NOW)
 return { 'marked' }

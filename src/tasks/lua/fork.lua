@@ -80,7 +80,7 @@ if copied_to and copied_to ~= '' then
 end
 redis.call('UNLINK', copy)
 redis.call('ZADD', key('sessions'), NOW, sid)
-redis.call('ZADD', key('keep'), NOW, sid)
+look_after(sid)
 if idem ~= '' then
   local answer = cjson.encode({ session_id = sid, forked_from = source, title = title })
   redis.call('HSET', key('idem', idem), 'hash', hash, 'answer', answer)

@@ -44,6 +44,19 @@ local function ticket_of(id, r, tickets)
   tickets[#tickets + 1] = tostring(priority)
 end
 
+-- Something is to be done then. Workers that would not beat before, because nothing was, are told to beat now.
+local function end_quiet(at)
+  if number(redis.call('GET', key('quiet_until'))) <= at then return end
+  redis.call('SET', key('quiet_until'), NOW, 'PX', NEXT_SLACK)
+  redis.call('PUBLISH', key('control'), '{"beat":true}')
+end
+
+-- The session waits for a keeper.
+local function look_after(session_id)
+  redis.call('ZADD', key('keep'), NOW, session_id)
+  end_quiet(NOW)
+end
+
 -- A pending task that may run now gets its next ticket. A ticket that gets lost is found through `due:tickets`.
 local function make_runnable(id, r, tickets)
   r.ticket = tostring(redis.call('HINCRBY', key('task', id), 'ticket', 1))
@@ -160,7 +173,7 @@ local function end_task(id, r, status, event_type, data, fields, tickets)
   if redis.call('HGET', key('session', session_id), 'deleted') then
     redis.call('ZADD', key('due'), NOW, 'session:' .. session_id)
   else
-    redis.call('ZADD', key('keep'), NOW, session_id)
+    look_after(session_id)
     if was_head then start_next(session_id, tickets) end
   end
   local woke = {}

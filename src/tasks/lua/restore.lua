@@ -52,5 +52,5 @@ COUNTING = false
 for _, id in ipairs(unfinished) do
   end_failed(id, record(id), 'restored', 'the session was restored from a copy made while this task was unfinished', 'error', {})
 end
-redis.call('ZADD', key('keep'), NOW, sid)
+look_after(sid)
 return 'restored'
